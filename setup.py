@@ -1,0 +1,62 @@
+"""Packaging metadata of paylake; the settings of tools live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+
+setup(
+    name="paylake",
+    version="0.1.0",
+    description="Reconcile three payment ledgers from Kafka into a proven index on Delta tables",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    author="paylake contributors",
+    license="MIT",
+    license_files=["LICENSE"],
+    package_dir={"": "libs"},
+    packages=find_packages("libs"),
+    package_data={"": ["py.typed", "*.html", "*.css", "*.js", "*.json", "*.j2"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "babel>=2.14",
+        "faker>=30",
+        "jinja2>=3.1",
+        "kafka-python==2.2.15",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pyarrow>=18",
+    ],
+    extras_require={
+        # Spark for one machine. A cluster brings its own, so the package does not insist on one.
+        "local": ["delta-spark==4.4.0", "pandas>=2.2,<3", "pyspark==4.2.0"],
+        # The releases that EMR runs; they live in an environment of their own.
+        "emr": ["delta-spark==4.0.1", "pandas>=2.2,<3", "pyspark==4.0.2", "pytest>=8"],
+        "dev": [
+            "boto3>=1.35",
+            "build>=1.2",
+            "chispa>=0.10",
+            "deltalake>=1.0",
+            "duckdb>=1.1",
+            "hypothesis>=6.100",
+            "moto[s3,server]>=5.0",
+            "mypy>=1.13",
+            "pandas-stubs",
+            "polars>=1.10",
+            "pytest>=8",
+            "ruff>=0.8",
+            "setuptools>=65",
+            "types-setuptools",
+            "wheel",
+        ],
+    },
+    entry_points={"console_scripts": ["paylake = paylake.cli:main"]},
+    classifiers=[
+        "Intended Audience :: Financial and Insurance Industry",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Typing :: Typed",
+    ],
+)
