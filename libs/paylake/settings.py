@@ -1,6 +1,6 @@
 """Settings as frozen dataclasses: a flag wins over the environment, and the environment over the default.
 
-The dataclass is the command line: each field is one flag, described by `setting` and read by `parse_settings`.
+The dataclass is the command line: each field is one flag, described by `setting`, read by `parse_settings`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def parse_settings(
     """Build the settings dataclass `kind` from flags, else from the environment, else from its defaults.
 
     `argv` excludes the program's name and defaults to the process's own. `--help` prints and exits with 0.
-    Raises SettingsError for an unknown flag, a value that cannot be read or a required setting that is missing.
+    Raises SettingsError for an unknown flag, a value that cannot be read or a missing setting.
     """
     argv = sys.argv[1:] if argv is None else argv
     environ = os.environ if environ is None else environ
@@ -445,7 +445,7 @@ class KafkaSettings:
         return options
 
     def client_options(self) -> dict[str, object]:
-        """Arguments of kafka-python's clients. Raises SettingsError for AWS_MSK_IAM, which only Spark gets."""
+        """Arguments of kafka-python's clients. Raises SettingsError for AWS_MSK_IAM, which is Spark's."""
         options: dict[str, object] = {
             "bootstrap_servers": [server.strip() for server in self.bootstrap_servers.split(",")],
             "security_protocol": self.security_protocol,

@@ -1,0 +1,90 @@
+# Everything that a developer does with paylake. `make` alone lists it.
+
+PYTHON ?= python3
+export PYTHON
+
+PAYMENTS ?= 100000
+CHAOS ?= 0.05
+SEED ?= 42
+
+BROKER ?= 127.0.0.1:9092
+TOPIC ?=
+TPS ?= 100
+FRAUD_RATE ?= 0.02
+
+SIMULATE = .venv/bin/paylake simulate --paced --bootstrap-servers $(BROKER) --tps $(TPS) \
+	--fraud-rate $(FRAUD_RATE) $(if $(TOPIC),--topic $(TOPIC))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Order-only: it runs each time and costs a moment, and never makes a stamp look old.
+preflight:
+	@scripts/preflight.sh
+
+.venv/.stamp: setup.py pyproject.toml | preflight
+	@scripts/quietly.sh "Python packages into .venv (minutes the first time)" build/setup/python.log \
+		scripts/setup_python.sh .venv local,dev
+	@touch $@
+
+jars/.stamp: pom.xml | preflight
+	@scripts/quietly.sh "jars of Delta and of Spark's Kafka connector into jars/spark" build/setup/spark.log \
+		scripts/setup_jars.sh spark
+	@scripts/quietly.sh "jars of the Kafka broker into jars/kafka" build/setup/kafka.log \
+		scripts/setup_jars.sh kafka
+	@touch $@
+
+jars/.stamp-slow: pom.xml | preflight
+	@scripts/quietly.sh "jars of S3A into jars/s3" build/setup/s3.log scripts/setup_jars.sh s3
+	@scripts/quietly.sh "jars of the EMR twin into jars/emr" build/setup/emr.log scripts/setup_jars.sh emr
+	@touch $@
+
+.venv-emr/.stamp: setup.py pyproject.toml | preflight
+	@scripts/quietly.sh "Python packages of the EMR twin into .venv-emr" build/setup/python-emr.log \
+		scripts/setup_python.sh .venv-emr emr
+	@touch $@
+
+dev-setup: preflight .venv/.stamp jars/.stamp ## set up the environment and the jars, and nothing else
+	@echo "paylake: set up."
+
+demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000 CHAOS=0.05 SEED=42)
+	@.venv/bin/paylake demo --payments $(PAYMENTS) --chaos $(CHAOS) --seed $(SEED)
+
+test: dev-setup ## run the tests that take minutes together
+	@.venv/bin/python -m pytest -q -m "not slow"
+
+test-slow: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the slow tests: kills, S3, three brokers, the EMR twin
+	@.venv/bin/python -m pytest -q -m slow
+
+check: dev-setup ## check format, lint and types
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+lint: check ## the same as check
+
+format: dev-setup ## format the code and apply the lint's safe fixes
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+generator: dev-setup ## send payments until Ctrl-C (BROKER=127.0.0.1:9092 TPS=100 FRAUD_RATE=0.02 TOPIC=)
+	@$(SIMULATE)
+
+generate-load: TPS = 5000
+generate-load: dev-setup ## the same at a high rate (TPS=5000)
+	@$(SIMULATE)
+
+bench: dev-setup ## measure, and write BENCHMARKS.md
+	@.venv/bin/python benchmarks/run.py
+
+clean: ## stop a broker left in build/ and remove what runs, tests and builds made
+	@if [ -f build/broker/cluster.json ]; then .venv/bin/paylake broker stop; fi
+	@rm -rf build dist libs/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse
+	@find libs jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## clean, and remove the environments and the jars too
+	@rm -rf .venv .venv-emr jars
