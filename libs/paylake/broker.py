@@ -109,9 +109,9 @@ def start(
     """Start the cluster of `data_dir`, or whichever of its processes are down, and wait until it answers.
 
     One broker is its own controller; several get a separate one, replication 3 (or the number of brokers,
-    if that is smaller) and one in-sync replica less. `port` is the first broker's, if it is free. A cluster keeps
-    its ports over restarts while nobody else takes them. Raises SourceError where it cannot start; nothing
-    that this call started is left running then.
+    if that is smaller) and one in-sync replica less. `port` is the first broker's, if it is free. A cluster
+    keeps its ports over restarts while nobody else takes them. Raises SourceError where it cannot start;
+    nothing that this call started is left running then.
     """
     data_dir = data_dir.resolve()
     with _locked(data_dir):

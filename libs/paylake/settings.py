@@ -6,6 +6,7 @@ The dataclass is the command line: each field is one flag, described by `setting
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import os
 import re
@@ -24,6 +25,7 @@ from paylake.errors import SettingsError
 Kind = TypeVar("Kind")
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+_EMPTY: tuple[Any, ...] = (None, MISSING, "", ())
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -124,9 +126,10 @@ class _Option:
 
     @property
     def example(self) -> str:
-        if self.choices:
-            return self.choices[0]
-        return _reader(self.type).example
+        default = self.field.default
+        if self.choices or default in _EMPTY or self.secret:
+            return self.choices[0] if self.choices else _reader(self.type).example
+        return _shown(default)
 
     def ways_to_set(self) -> str:
         """The flag and the variables that set this option, as part of a sentence."""
@@ -149,7 +152,7 @@ class _Option:
         except (ValueError, InvalidOperation, OverflowError):
             shown = "the value" if self.secret else repr(raw)
             raise SettingsError(
-                f"{source}: {shown} is not {reader.what}; for example {source}{between}{reader.example}."
+                f"{source}: {shown} is not {reader.what}; for example {source}{between}{self.example}."
             ) from None
 
 
@@ -308,7 +311,7 @@ def help_text(kind: type[Any], prog: str) -> str:
     options = sorted(_options(kind), key=lambda option: option.name not in kind.__annotations__)
     flags = [option for option in options if not option.secret]
     secrets = [option for option in options if option.secret]
-    sections = [f"usage: {prog} [--name value ...]", textwrap.dedent(kind.__doc__ or "").strip()]
+    sections = [f"usage: {prog} [--name value ...]", inspect.cleandoc(kind.__doc__ or "")]
     sections.append(
         "settings (a flag, else the environment, else the default):\n" + "\n".join(map(_entry, flags))
     )
@@ -336,7 +339,7 @@ def _entry(option: _Option) -> str:
         parts.append(f"Environment: {', '.join(option.env)}.")
     if option.required:
         parts.append("Required.")
-    elif not option.secret and option.field.default not in (None, MISSING, "", ()):
+    elif not option.secret and option.field.default not in _EMPTY:
         parts.append(f"Default: {_shown(option.field.default)}.")
     text = " ".join(part for part in parts if part)
     return f"  {head}\n" + textwrap.fill(text, 100, initial_indent=" " * 8, subsequent_indent=" " * 8)
@@ -349,7 +352,7 @@ def _shown(value: Any) -> str:
         unit = next((u for u in ("d", "h", "m", "s") if seconds and seconds % _UNITS[u] == 0), "ms")
         return f"{seconds / _UNITS[unit]:g}{unit}"
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return "true" if value else "false"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value)

@@ -1,0 +1,233 @@
+"""The `paylake` command: one entry in COMMANDS per sub-command, imported only when it is called."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import paylake
+from paylake.errors import PaylakeError, SettingsError
+from paylake.settings import KafkaSettings, parse_settings, setting
+
+
+class Command(NamedTuple):
+    """A sub-command: its line in the help, and "module:function" of a `(argv) -> exit code`."""
+
+    help: str
+    target: str
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command("run everything below on simulated payments, and report", "paylake.pipeline:demo"),
+    "broker": Command("start, stop or look at a local Kafka cluster", "paylake.cli:broker"),
+    "topics": Command("create the topics on the cluster that the settings name", "paylake.cli:topics"),
+    "simulate": Command("send simulated payments, with a known truth", "paylake.simulation.command:main"),
+    "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
+    "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
+    "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
+    "quarantine": Command("list, show and release rejected records", "paylake.payments.release_command:main"),
+}
+
+HELP = """\
+usage: paylake COMMAND [--name value ...]
+
+Three payment ledgers, reconciled from Kafka into a proven index on Delta tables.
+
+commands:
+{commands}
+
+`paylake COMMAND --help` lists its settings: each is a flag, else an environment variable, else a default.
+
+examples:
+  paylake demo --payments 20000 --chaos 0.10
+  paylake broker start && paylake topics create
+  paylake simulate --help
+  paylake nightly --business-date 2026-03-31
+  KAFKA_BOOTSTRAP_SERVERS=b-1.example:9096 KAFKA_SECURITY_PROTOCOL=SASL_SSL paylake topics create
+
+exit codes: 0 done, 1 failed, 2 a wrong setting, 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return the process's exit code; foreseen errors become one line."""
+    if argv is None:
+        # A plain `kill` would end Python at once, and leave a broker behind that a `with` block was to stop.
+        signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except PaylakeError as error:
+        print(f"paylake: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    except KeyboardInterrupt:
+        print("paylake: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, had enough
+        sys.stderr.close()
+        return 1
+
+
+def _terminated(signum: int, frame: Any) -> None:
+    raise SystemExit(128 + signum)
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, COMMANDS))
+        lines = "\n".join(f"  {name:{width}}  {command.help}" for name, command in COMMANDS.items())
+        print(HELP.format(commands=lines), end="")
+        return 0
+    if arguments[0] == "--version":
+        print(f"paylake {paylake.__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise SettingsError(_no_such("command", name, COMMANDS))
+    return _load(name, COMMANDS[name])(rest)
+
+
+def _load(name: str, command: Command) -> Callable[[list[str]], int]:
+    module, _, function = command.target.partition(":")
+    try:
+        loaded: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        if error.name in ("pyspark", "delta", "pandas"):
+            raise SettingsError(
+                f"`paylake {name}` needs {error.name}: install it with pip install 'paylake[local]'."
+            ) from None
+        raise
+    return loaded
+
+
+def _no_such(what: str, given: str, known: Sequence[str] | dict[str, Any]) -> str:
+    near = difflib.get_close_matches(given, list(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+    return f"{given!r} is not a {what}: {hint}"
+
+
+def _action(command: str, argv: Sequence[str], known: Sequence[str]) -> str:
+    """The word after a command that has several; `--help` alone lists them."""
+    if argv and argv[0] in known:
+        return argv[0]
+    if argv and not argv[0].startswith("-"):
+        raise SettingsError(_no_such(f"{command} command", argv[0], known))
+    ways = " or ".join(f"`paylake {command} {action}`" for action in known)
+    if argv and argv[0] in ("-h", "--help"):
+        print(f"usage: {ways}\n\nAdd --help to one of them for its settings.")
+        raise SystemExit(0)
+    raise SettingsError(f"`paylake {command}` needs one more word: {ways}.")
+
+
+# --- broker ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerSettings:
+    """A local Kafka cluster, made of the jars that `make dev-setup` fetches."""
+
+    EXAMPLES: ClassVar[Sequence[str]] = (
+        "paylake broker status",
+        "paylake broker stop --data-dir /tmp/three",
+    )
+
+    data_dir: Path = setting(
+        Path("build/broker"), "Folder of the cluster's data and logs.", env="PAYLAKE_BROKER_DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerStartSettings(BrokerSettings):
+    """Start a local Kafka cluster and wait until it answers; one that runs already is left as it is.
+
+    One broker is its own controller. Several get a separate controller, and keep three copies of each record,
+    of which two must be in sync.
+    """
+
+    EXAMPLES: ClassVar[Sequence[str]] = (
+        "paylake broker start",
+        "paylake broker start --data-dir /tmp/three --brokers 3 --port 19092",
+    )
+
+    brokers: int = setting(1, "How many brokers.", aliases="--nodes")
+    port: int = setting(9092, "Port of the first broker; another is found if it is taken.")
+
+
+def broker(argv: list[str]) -> int:
+    """`paylake broker start|stop|status`."""
+    from paylake import broker as kafka
+
+    action = _action("broker", argv, ("start", "stop", "status"))
+    prog = f"paylake broker {action}"
+    if action == "start":
+        wanted = parse_settings(BrokerStartSettings, argv[1:], prog=prog)
+        if not 1 <= wanted.brokers <= 9:
+            raise SettingsError(f"--brokers: {wanted.brokers} is not from 1 to 9; for example --brokers 3.")
+        if not 1024 <= wanted.port <= 65535:
+            raise SettingsError(f"--port: {wanted.port} is not from 1024 to 65535; for example --port 9092.")
+        cluster = kafka.start(wanted.data_dir, wanted.brokers, port=wanted.port)
+        print(f"Kafka runs at {cluster.bootstrap_servers}; its logs are in {wanted.data_dir / 'log'}.")
+        if cluster.bootstrap_servers != KafkaSettings().bootstrap_servers:
+            print(f"export KAFKA_BOOTSTRAP_SERVERS={cluster.bootstrap_servers}")
+        return 0
+    settings = parse_settings(BrokerSettings, argv[1:], prog=prog)
+    if action == "stop":
+        stopped = kafka.stop(settings.data_dir)
+        print("Kafka is stopped." if stopped else f"No Kafka of {settings.data_dir} was running.")
+        return 0
+    found = kafka.status(settings.data_dir)
+    if found is None:
+        print(f"No Kafka of {settings.data_dir} is running.")
+        return 1
+    print(f"Kafka runs at {found.bootstrap_servers}.")
+    for process in found.processes:
+        role = "controller" if process.node_id == kafka.CONTROLLER_ID else f"broker {process.node_id}"
+        print(f"  {role}: process {process.pid}")
+    return 0
+
+
+# --- topics ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicsSettings(KafkaSettings):
+    """Create the topics that do not exist yet, with the partitions and retention of their contracts."""
+
+    EXAMPLES: ClassVar[Sequence[str]] = (
+        "paylake topics create",
+        "paylake topics create --bootstrap-servers 127.0.0.1:19092 --replication-factor 3",
+    )
+
+    replication_factor: int | None = setting(
+        None, "Copies of each record; without it 3, or fewer where there are fewer brokers."
+    )
+
+
+def topics(argv: list[str]) -> int:
+    """`paylake topics create`."""
+    from paylake.broker import TopicSpec, create_topics
+    from paylake.contracts.topics import TOPICS
+
+    action = _action("topics", argv, ("create",))
+    settings = parse_settings(TopicsSettings, argv[1:], prog=f"paylake topics {action}")
+    specs = {
+        name: TopicSpec(
+            topic.partitions, settings.replication_factor, {"retention.ms": str(topic.retention_ms)}
+        )
+        for name, topic in TOPICS.items()
+    }
+    made = create_topics(settings, specs)
+    for name in made.created:
+        print(f"created {name}")
+    for name in made.existing:
+        print(f"already there: {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
