@@ -1,0 +1,1 @@
+"""Column -> Column: money, time, identifiers. Imports nothing of paylake's."""

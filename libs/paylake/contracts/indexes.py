@@ -1,0 +1,137 @@
+"""What a nightly run recomputes, proves and publishes."""
+
+from __future__ import annotations
+
+from pyspark.sql.types import ArrayType, BooleanType, DateType, LongType, StringType, TimestampType
+
+from paylake.contracts.reconciliation import DECISION_CHECKS, DECISION_FIELDS, ITEM_FIELDS
+from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract
+
+QUARANTINED_LEGS = Field(
+    "quarantined_legs", ArrayType(StringType()), "Ledgers whose record of the transaction lies in quarantine."
+)
+PROVISIONAL_OR_FINAL = Check("finality_known", "finality IN ('provisional', 'final')")
+
+BATCH_INDEX = TableContract(
+    name="batch_index",
+    layer="final",
+    doc="One row per transaction of a business date, recomputed from raw history.",
+    fields=(
+        *ITEM_FIELDS,
+        *DECISION_FIELDS,
+        QUARANTINED_LEGS,
+        Field("finality", StringType(), "final, or provisional while a leg may still come."),
+    ),
+    key=("transaction_id",),
+    partition_by=("business_date",),
+    checks=(*DECISION_CHECKS, PROVISIONAL_OR_FINAL),
+)
+
+RECONCILIATION_INDEX = TableContract(
+    name="reconciliation_index",
+    layer="final",
+    doc="One row per version of a transaction's published result.",
+    fields=(
+        Field("recon_id", StringType(), "Deterministic identifier of the economic event."),
+        *ITEM_FIELDS,
+        *DECISION_FIELDS,
+        QUARANTINED_LEGS,
+        Field("finality", StringType(), "final, or provisional while a leg may still come."),
+        Field("decided_by", StringType(), "batch (recomputed) or stream (provisional only).", lineage=True),
+        Field("content_hash", LongType(), "Hash of everything that the version says."),
+        Field("valid_from", TimestampType(), "When the version became known: the run's time.", lineage=True),
+        Field("valid_to", TimestampType(), "When a later version replaced it; null for the current one.",
+              nullable=True, lineage=True),
+        Field("is_current", BooleanType(), "The version is the transaction's latest.", lineage=True),
+        Field("run_id", StringType(), "Run that wrote the version.", lineage=True),
+        Field("closed_by_run_id", StringType(), "Run that replaced the version.", nullable=True, lineage=True),
+    ),
+    key=("recon_id", "valid_from"),
+    partition_by=("business_date",),
+    checks=(*DECISION_CHECKS, PROVISIONAL_OR_FINAL),
+)  # fmt: skip
+
+BREAKS = TableContract(
+    name="breaks",
+    layer="final",
+    doc="One row per break, open or resolved.",
+    fields=(
+        Field("break_id", StringType(), "Deterministic identifier of the break."),
+        Field("recon_id", StringType(), "Economic event that is broken."),
+        Field("transaction_id", StringType(), "Identifier of the payment."),
+        Field("business_date", DateType(), "Business date of the transaction."),
+        Field("kind", StringType(), "Kind of break (taxonomy)."),
+        Field("family", StringType(), "Family of the primary reason."),
+        Field("reason", StringType(), "Primary reason by precedence."),
+        Field("reasons", ArrayType(StringType()), "Every reason that holds."),
+        Field("severity", StringType(), "Low, Medium, High or Critical."),
+        Field("owner", StringType(), "Who acts on it."),
+        Field("amount", MONEY, "Amount at risk: the difference, or the largest leg where one is missing."),
+        Field("currency", StringType(), "Currency of the amount: the gateway's, else core's, else mobile's."),
+        QUARANTINED_LEGS,
+        Field("state", StringType(), "OPEN or RESOLVED."),
+        Field("opened_at", TimestampType(), "Time of the run that first found it."),
+        Field("resolved_at", TimestampType(), "Time of the run that no longer found it.", nullable=True),
+        Field("opened_by_run_id", StringType(), "Run that first found it."),
+        Field("resolved_by_run_id", StringType(), "Run that no longer found it.", nullable=True),
+    ),
+    key=("break_id",),
+    partition_by=("business_date",),
+    checks=(Check("state_known", "state IN ('OPEN', 'RESOLVED')"), Check("amount_not_negative", "amount >= 0")),
+)
+
+AGGREGATE_INDEX = TableContract(
+    name="aggregate_index",
+    layer="final",
+    doc="One row per transaction: its latest state, money and risk, for every consumer.",
+    fields=(
+        *(f for f in ITEM_FIELDS if not f.lineage),
+        *(f for f in DECISION_FIELDS if f.name != "discrepancies"),
+        QUARANTINED_LEGS,
+        Field("finality", StringType(), "final, or provisional while a leg may still come."),
+        Field("recon_id", StringType(), "Economic event in reconciliation_index."),
+        Field("content_hash", LongType(), "Hash of the version in reconciliation_index."),
+        Field("run_id", StringType(), "Run that wrote the row.", lineage=True),
+    ),
+    key=("transaction_id",),
+    partition_by=("business_date",),
+    checks=(*DECISION_CHECKS, PROVISIONAL_OR_FINAL),
+)
+
+RUN_CONTROLS = TableContract(
+    name="run_controls",
+    layer="final",
+    doc="One row per proof of a run, per source and currency; and, last, one row that publishes the run.",
+    fields=(
+        Field("run_id", StringType(), "Run, as business date and number."),
+        Field("business_date", DateType(), "Business date that the run closes."),
+        Field("row_kind", StringType(), "PROOF (a source and currency), OFFSETS (a topic-partition) or PUBLISHED."),
+        Field("source", StringType(), "Ledger, or topic/partition; 'all' for PUBLISHED."),
+        Field("currency", StringType(), "ISO 4217 code; '-' where the row has no money."),
+        Field("run_at", TimestampType(), "Time of the run."),
+        Field("control_records", LongType(), "Records that the source says it booked.", nullable=True),
+        Field("control_amount", MONEY_SUM, "Amount that the source says it booked.", nullable=True),
+        Field("received_records", LongType(), "Records received: accepted, redelivered and rejected."),
+        Field("received_amount", MONEY_SUM, "Amount of the records received, as far as it can be read."),
+        Field("matched_records", LongType(), "Postings of matched transactions."),
+        Field("matched_amount", MONEY_SUM, "Their amount."),
+        Field("broken_records", LongType(), "Postings of broken transactions."),
+        Field("broken_amount", MONEY_SUM, "Their amount."),
+        Field("pending_records", LongType(), "Postings of transactions that are still open."),
+        Field("pending_amount", MONEY_SUM, "Their amount."),
+        Field("redelivered_records", LongType(), "Records that repeat or update a posting."),
+        Field("redelivered_amount", MONEY_SUM, "Their amount."),
+        Field("rejected_records", LongType(), "Records in quarantine with a trustworthy amount."),
+        Field("rejected_amount", MONEY_SUM, "Their amount."),
+        Field("unreadable_records", LongType(), "Records in quarantine whose amount cannot be trusted."),
+        Field("first_offset", LongType(), "OFFSETS: first offset that the proof covers.", nullable=True),
+        Field("end_offset", LongType(), "OFFSETS: offset after the last one covered.", nullable=True),
+        Field("gap_records", LongType(), "OFFSETS: offsets without a record.", nullable=True),
+        Field("outcome", StringType(), "closed, closed with exceptions, or failed."),
+        Field("note", StringType(), "What does not close, or why that is in order.", nullable=True),
+        Field("stream_generation", LongType(), "Generation of the stream that was pinned."),
+        Field("stream_batch", LongType(), "Micro-batch of the stream that was pinned."),
+    ),
+    key=("run_id", "row_kind", "source", "currency"),
+    checks=(Check("outcome_known", "outcome IN ('closed', 'closed with exceptions', 'failed')"),),
+)

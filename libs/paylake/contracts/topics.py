@@ -1,0 +1,40 @@
+"""The Kafka topics: which ledger speaks on which, and how each is created."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """How a topic is created; `ledger` names the source whose records it carries, if it carries a ledger's."""
+
+    doc: str
+    partitions: int
+    ledger: str | None = None
+    retention_ms: int = 7 * DAY_MS
+
+
+GATEWAY, CORE, MOBILE = LEDGERS = ("gateway", "core", "mobile")
+
+PG_TRANSACTIONS = "pg-transactions"
+CBS_TRANSACTIONS = "cbs-transactions"
+MOBILE_TRANSACTIONS = "mobile-transactions"
+CLOCK = "paylake-clock"
+CONTROLS = "paylake-controls"
+
+TOPICS: dict[str, Topic] = {
+    PG_TRANSACTIONS: Topic("Records of the payment gateway.", partitions=2, ledger=GATEWAY),
+    CBS_TRANSACTIONS: Topic("Records of the core banking ledger.", partitions=2, ledger=CORE),
+    MOBILE_TRANSACTIONS: Topic("Records of the mobile banking app.", partitions=2, ledger=MOBILE),
+    CLOCK: Topic("Ticks: as of a time, the ends of every ledger partition were these offsets.", partitions=1),
+    CONTROLS: Topic("Control totals that each source publishes per currency and hour.", partitions=1),
+}
+
+LEDGER_TOPICS: dict[str, str] = {t.ledger: name for name, t in TOPICS.items() if t.ledger}
+"""Ledger -> its topic."""
+
+TOPIC_LEDGERS: dict[str, str] = {name: ledger for ledger, name in LEDGER_TOPICS.items()}
+"""Topic -> its ledger."""

@@ -1,0 +1,170 @@
+"""The driver of the ledgers' stream: checkpoint and generation, ticks, recovery, maintenance, its own service level."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from pyspark.sql import DataFrame, SparkSession
+
+from paylake import broker, operations, streams, tables
+from paylake.contracts import (
+    LEDGER_ENTRIES,
+    OPEN_ITEMS,
+    OPERATIONS_RECONCILE_LEDGERS,
+    QUARANTINE,
+    RECONCILIATION_PARTIAL,
+)
+from paylake.contracts.topics import TOPIC_LEDGERS
+from paylake.errors import SourceError
+from paylake.reconcile import BatchReport, Horizon, LedgerStream
+from paylake.reconciliation.clock import Ends
+from paylake.reconciliation.rules import Rules
+from paylake.settings import KafkaSettings
+from paylake.token_key import read_key
+
+log = logging.getLogger(__name__)
+
+FLUSH_OPERATIONS_S = 60
+APPENDED = (LEDGER_ENTRIES, QUARANTINE, RECONCILIATION_PARTIAL)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the driver reads, ticks, maintains and gives up."""
+
+    available_now: bool = False
+    interval: timedelta = timedelta(seconds=1)
+    max_offsets_per_trigger: int | None = None
+    driver_ticks: bool = True
+    tick_every: timedelta = timedelta(seconds=1)
+    fail_on_data_loss: bool = True
+    patience: timedelta = timedelta(minutes=10)
+    maintain_every: int = 200
+
+
+@dataclass
+class LedgerDriver:
+    """One driver writes one lake's stream tables; a second one on the same tables would lose data (design decision 6)."""
+
+    stream: LedgerStream
+    kafka: KafkaSettings
+    checkpoints: str
+    on_batch: Callable[[BatchReport, float], None] = lambda report, seconds: None
+    _ended: list[operations.Ended] = field(default_factory=list)
+    _flushed_at: float = field(default_factory=time.monotonic)
+    _schedule: Schedule = Schedule()
+
+    @staticmethod
+    def open(
+        spark: SparkSession,
+        kafka: KafkaSettings,
+        lake: str,
+        checkpoint: str,
+        token_key: str,
+        rules: Rules,
+        horizon: Horizon,
+    ) -> LedgerDriver:
+        """The driver, with its tables created and its state taken from the lake."""
+        stream = LedgerStream(spark, lake, rules, horizon, read_key(token_key))
+        stream.load_state()
+        tables.create(spark, lake, OPERATIONS_RECONCILE_LEDGERS)
+        return LedgerDriver(stream, kafka, checkpoint or f"{lake.rstrip('/')}/checkpoints/reconcile_ledgers")
+
+    @property
+    def checkpoint(self) -> str:
+        """The checkpoint of the generation: a new generation never reads an old one's."""
+        return f"{self.checkpoints}/generation={self.stream.state.generation}"
+
+    def recover(self) -> None:
+        """Go on from the offsets of the last commit of `open_items`, with a new checkpoint.
+
+        What appends wrote beyond that commit is removed, since the records will be read again; what the commit decided
+        and did not yet say is said.
+        """
+        state = self.stream.state
+        if state.batch < 0 and not state.ends:
+            raise SourceError(f"The lake {self.stream.lake} holds no stream to recover; start it without --recover.")
+        if state.batch >= 0:
+            self.stream._append_decisions(state.batch)
+            beyond = f"generation = {state.generation} AND batch > {state.batch}"
+            for contract in (LEDGER_ENTRIES, QUARANTINE):
+                tables.delete_where(self.stream.spark, self.stream.lake, contract, beyond)
+        self.stream.state = state.next_generation()
+        log.info("Recovering: generation %d goes on from the lake's offsets.", self.stream.state.generation)
+
+    def run(self, schedule: Schedule) -> None:
+        """Read until asked to stop; or, available now, what waits, then a closing tick and what it decides."""
+        self._schedule = schedule
+        stop = streams.Stop().on_signals()
+        plan = streams.StreamPlan(
+            checkpoint=self.checkpoint,
+            starting_offsets=self._starting_offsets(),
+            max_offsets_per_trigger=schedule.max_offsets_per_trigger,
+            interval=None if schedule.available_now else schedule.interval,
+            fail_on_data_loss=schedule.fail_on_data_loss,
+        )
+
+        def query() -> streams.StreamingQuery:
+            return streams.start(self.stream.spark, self.kafka, plan, self._take)
+
+        try:
+            with ExitStack() as running:
+                if schedule.driver_ticks and not schedule.available_now:
+                    running.enter_context(streams.Clockwork(self.kafka, schedule.tick_every))
+                streams.run_until_done(query, stop, schedule.patience)
+            if schedule.available_now and not stop.asked.is_set():
+                self._close()
+                streams.run_until_done(query, stop, schedule.patience)
+        finally:
+            self._flush_operations()
+
+    def _starting_offsets(self) -> str:
+        ends = self.stream.state.ends
+        if not ends:
+            return "earliest"
+        everywhere = broker.end_offsets(self.kafka, list(streams.READ_TOPICS))
+        clock = {t: parts for t, parts in everywhere.items() if t not in TOPIC_LEDGERS}
+        return streams.offsets_json(ends, {**everywhere, **clock})
+
+    def _close(self) -> None:
+        """The closing tick: as of when everything that was read has waited its time out."""
+        state, wait = self.stream.state, self.stream.horizon.missing_after
+        known = [t.as_of for t in (*state.clock.counted, *state.clock.pending)]
+        last = max(known) if known else datetime.now(timezone.utc)
+        streams.write_tick(self.kafka, as_of=last + wait, closing=True)
+
+    def _take(self, records: DataFrame, batch: int, ends: Ends) -> None:
+        began = time.monotonic()
+        report = self.stream.process(records, batch, ends)
+        seconds = time.monotonic() - began
+        ended = operations.Ended(report, int(time.time() * 1000), int(seconds * 1000))
+        self._ended.append(ended)
+        self.on_batch(report, seconds)
+        log.info("batch %d: %d records in %.1f s", batch, report.records, seconds)
+        if time.monotonic() - self._flushed_at > FLUSH_OPERATIONS_S:
+            self._flush_operations()
+        if self._schedule.maintain_every and batch % self._schedule.maintain_every == self._schedule.maintain_every - 1:
+            self.maintain()
+
+    def _flush_operations(self) -> None:
+        live = self._schedule.driver_ticks and not self._schedule.available_now
+        rows = operations.minutes(self._ended, live)
+        self._ended, self._flushed_at = [], time.monotonic()
+        if rows:
+            contract = OPERATIONS_RECONCILE_LEDGERS
+            data = [tuple(row[name] for name in contract.columns) for row in rows]
+            df = self.stream.spark.createDataFrame(data, contract.schema)
+            tables.append(df, self.stream.lake, contract)
+
+    def maintain(self) -> None:
+        """Compact the stream's appended tables, and remove the files of `open_items` that are a day old."""
+        for contract in (*APPENDED, OPERATIONS_RECONCILE_LEDGERS):
+            tables.compact(self.stream.spark, self.stream.lake, contract)
+        tables.vacuum(self.stream.spark, self.stream.lake, OPEN_ITEMS)
+
+

@@ -1,0 +1,50 @@
+"""Contracts applied to frames: the columns they promise, and the split into accepted and rejected."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from paylake.contracts.table import FAILED_CHECKS, Action, TableContract
+
+
+class Checked(NamedTuple):
+    """Every row of a checked frame, on exactly one side."""
+
+    accepted: DataFrame
+    rejected: DataFrame
+
+
+def conform(df: DataFrame, contract: TableContract) -> DataFrame:
+    """The contract's columns, in order, with its types; a missing column fails when the plan is analysed."""
+    return df.select(*(F.col(f.name).cast(f.type).alias(f.name) for f in contract.fields))
+
+
+def failed_checks(contract: TableContract, actions: tuple[Action, ...] = tuple(Action)) -> Column:
+    """The names of the checks that a row fails; a null result is a failure."""
+    failures = [
+        F.when(~F.coalesce(F.expr(c.predicate), F.lit(False)), F.lit(c.name))
+        for c in contract.all_checks
+        if c.action in actions
+    ]
+    return F.array_compact(F.array(*failures))
+
+
+def with_failed_checks(df: DataFrame, contract: TableContract) -> DataFrame:
+    """The rows with the checks that they fail, after those that they brought along."""
+    failed = failed_checks(contract, (Action.REJECT,))
+    known = F.col(FAILED_CHECKS) if FAILED_CHECKS in df.columns else F.array().cast("array<string>")
+    return df.withColumn(FAILED_CHECKS, F.concat(known, failed))
+
+
+def split(flagged: DataFrame) -> Checked:
+    """Rows by whether they failed a check."""
+    is_rejected = F.size(FAILED_CHECKS) > 0
+    return Checked(flagged.where(~is_rejected).drop(FAILED_CHECKS), flagged.where(is_rejected))
+
+
+def check(df: DataFrame, contract: TableContract) -> Checked:
+    """Split rows by whether they keep the contract, batch or streaming, without an action."""
+    return split(with_failed_checks(df, contract))

@@ -1,0 +1,289 @@
+"""One micro-batch of the ledgers' stream: records in; entries, open items and decisions out, each at most once.
+
+The order of the writes carries the correctness (design decision 3). First the raw rows, which a replay repeats without
+effect. Then `open_items`, with what is open and what this batch decided, in one commit whose metadata says so. Last the
+decisions, copied from that commit and never computed again, so that no crash, changed setting or new release between
+two writes can lose a decision or make two.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
+
+from paylake import tables
+from paylake.columns.identifiers import hmac_pads
+from paylake.contracts import LEDGER_ENTRIES, OPEN_ITEMS, QUARANTINE, RECONCILIATION_PARTIAL
+from paylake.contracts.table import FAILED_CHECKS
+from paylake.contracts.topics import CLOCK, LEDGER_TOPICS, LEDGERS
+from paylake.errors import SourceError
+from paylake.payments.parsing import parse_records
+from paylake.reconciliation import items
+from paylake.reconciliation.clock import Clock, Ends, Tick
+from paylake.reconciliation.decisions import decide, is_complete
+from paylake.reconciliation.rules import Rules
+from paylake.stream_state import StreamState
+
+log = logging.getLogger(__name__)
+
+CONTEXT_DDL = (
+    "inner_pad binary, outer_pad binary, generation int, batch bigint, clock timestamp, "
+    "due map<string, map<int, bigint>>"
+)
+
+Step = Callable[[str], None]
+"""Called after each named step of a batch, so that a test can crash there."""
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long the stream waits (`missing_after`), resolves late legs (`late_window`) and knows decisions (`remember`)."""
+
+    missing_after: timedelta = timedelta(seconds=30)
+    late_window: timedelta = timedelta(hours=24)
+    remember: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class TopicCount:
+    """What a batch read of a topic; arrivals are Kafka timestamps in epoch milliseconds (median, 5 %, 1 %)."""
+
+    topic: str
+    records: int
+    rejected: int
+    arrivals_ms: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What a batch did: records by topic, and the seconds of each step."""
+
+    generation: int
+    batch: int
+    topics: tuple[TopicCount, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """Records of the ledgers' topics."""
+        return sum(t.records for t in self.topics if t.topic != CLOCK)
+
+
+@dataclass
+class LedgerStream:
+    """The stream's place in the lake and its state; `process` moves it on by one micro-batch."""
+
+    spark: SparkSession
+    lake: str
+    rules: Rules
+    horizon: Horizon
+    token_key: bytes
+    state: StreamState = field(default_factory=StreamState)
+    after_step: Step = lambda step: None
+
+    def load_state(self) -> StreamState:
+        """Create the stream's tables where needed, and take the state from the last commit of `open_items`."""
+        tables.create(self.spark, self.lake, LEDGER_ENTRIES, QUARANTINE, OPEN_ITEMS, RECONCILIATION_PARTIAL)
+        commit = tables.last_commit(self.spark, self.lake, OPEN_ITEMS)
+        if commit.metadata is not None:
+            self.state = StreamState.from_metadata(commit.metadata)
+        return self.state
+
+    def process(self, records: DataFrame, batch: int, ends: Ends) -> BatchReport:
+        """Take one micro-batch, whose records end before `ends`; a batch that was taken already only says its decisions.
+
+        Raises SourceError where the batch does not follow the lake's state: then another checkpoint wrote to it.
+        """
+        timer = Timer(self.after_step)
+        if self.state.batch == batch:
+            self._append_decisions(batch)
+            timer.step("decisions appended")
+            return BatchReport(self.state.generation, batch, (), timer.seconds)
+        if self.state.batch != batch - 1:
+            raise SourceError(
+                f"Batch {batch} of the checkpoint does not follow batch {self.state.batch} of {self.lake}: checkpoint and "
+                f"lake do not belong together. Run `paylake stream --recover` to go on from the lake's offsets."
+            )
+        context = self._context(batch, self.state.clock)
+        parsed = parse_records(records.crossJoin(F.broadcast(context))).persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            topics, ticks = _summary(parsed)
+            timer.step("records parsed")
+            clock = self.state.clock.advance(ticks, ends, self.horizon.missing_after)
+            is_record = F.col("topic") != CLOCK
+            entries = parsed.where(is_record & (F.size(FAILED_CHECKS) == 0))
+            rejected = parsed.where(is_record & (F.size(FAILED_CHECKS) > 0))
+            ledgers = [t for t in topics if t.topic != CLOCK]
+            if any(t.records > t.rejected for t in ledgers):
+                tables.append(entries, self.lake, LEDGER_ENTRIES, self._txn(LEDGER_ENTRIES.name, batch))
+            timer.step("entries appended")
+            if any(t.rejected for t in ledgers):
+                tables.append(rejected, self.lake, QUARANTINE, self._txn(QUARANTINE.name, batch))
+            timer.step("quarantine appended")
+            has_records = any(t.records > t.rejected for t in ledgers)
+            state = self.state.after(batch, ends, clock, self.rules.version)
+            self._commit_items(entries if has_records else None, batch, state)
+            timer.step("items committed")
+        finally:
+            parsed.unpersist()
+        self.state = state
+        self._append_decisions(batch)
+        timer.step("decisions appended")
+        return BatchReport(self.state.generation, batch, tuple(topics), timer.seconds)
+
+    def _txn(self, table: str, batch: int) -> tables.Txn:
+        return tables.Txn(f"{table}/reconcile_ledgers/{self.state.generation}", batch)
+
+    def _context(self, batch: int, clock: Clock) -> DataFrame:
+        """One row with what changes from batch to batch.
+
+        A column and not a literal: the generated code stays the same for every batch, and no plan shows the key.
+        """
+        inner, outer = hmac_pads(self.token_key)
+        due = {ledger: dict(clock.due(self.horizon.missing_after).get(topic, {})) for ledger, topic in LEDGER_TOPICS.items()}
+        row = (bytearray(inner), bytearray(outer), self.state.generation, batch, clock.now, due)
+        return self.spark.createDataFrame([row], CONTEXT_DDL)
+
+    def _commit_items(self, entries: DataFrame | None, batch: int, state: StreamState) -> None:
+        open_items = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_open")
+        partial_items = items.from_state(open_items)
+        if entries is not None:
+            fresh = items.from_entries(entries)
+            partial_items = fresh.unionByName(partial_items)
+            remembered = self._remembered(entries, state.clock)
+            if remembered is not None:
+                partial_items = partial_items.unionByName(items.from_state(remembered))
+        context = self._context(batch, state.clock).select("generation", "batch", "clock", "due")
+        combined = items.combine(partial_items).crossJoin(F.broadcast(context))
+        decided = decide(combined.withColumn("is_overdue", is_overdue()), self.rules)
+        kept = with_stream_columns(decided, self.horizon).where("is_open OR is_decided")
+        tables.overwrite(kept.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
+
+    def _remembered(self, entries: DataFrame, clock: Clock) -> DataFrame | None:
+        """Decisions of the last while on transactions that the batch names again; None where there are none.
+
+        Only the key column of the last while is scanned; the wide rows are read only for the few batches that hold hits.
+        """
+        closed = tables.read(self.spark, self.lake, RECONCILIATION_PARTIAL).where("NOT is_open")
+        if clock.now is not None:
+            # whole minutes: a literal that changes with every batch would have the scan compiled anew each time
+            since = (clock.now - self.horizon.remember).replace(second=0, microsecond=0)
+            closed = closed.where(F.col("decided_at").isNull() | (F.col("decided_at") >= F.lit(since)))
+        named = entries.select("transaction_id").distinct()
+        hits = closed.join(F.broadcast(named), "transaction_id", "left_semi")
+        keys = hits.select("transaction_id", "generation", "batch", "ingest_date").persist()
+        found = keys.agg(
+            F.count("*").alias("n"), F.min("batch").alias("low"), F.max("batch").alias("high"),
+            F.min("ingest_date").alias("first"), F.max("ingest_date").alias("last"),
+        ).first()  # fmt: skip
+        assert found is not None
+        if not found["n"]:
+            keys.unpersist()
+            return None
+        latest = keys.groupBy("transaction_id").agg(F.max(F.struct("generation", "batch")).alias("at"))
+        latest = latest.select("transaction_id", "at.generation", "at.batch")
+        near = closed.where(_between("batch", found["low"], found["high"])).where(
+            _between("ingest_date", found["first"], found["last"])
+        )
+        return near.join(F.broadcast(latest), ["transaction_id", "generation", "batch"], "left_semi")
+
+    def _append_decisions(self, batch: int) -> None:
+        """Say what the last commit of `open_items` decided; a second time has no effect."""
+        decided = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_decided")
+        decided = decided.withColumn("ingest_date", F.to_date("last_recorded_at"))
+        tables.append(decided, self.lake, RECONCILIATION_PARTIAL, self._txn(RECONCILIATION_PARTIAL.name, batch))
+
+
+@dataclass
+class Timer:
+    """Seconds per named step."""
+
+    after_step: Step
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def step(self, name: str) -> None:
+        """The step of this name is done."""
+        now = time.monotonic()
+        self.seconds[name] = now - self._last
+        self._last = now
+        self.after_step(name)
+
+
+def is_overdue() -> Column:
+    """True where an incomplete item has a leg that arrived before the context's `due` offsets."""
+    waited = [
+        F.col(f"{ledger}_offset")
+        < F.try_element_at(F.try_element_at(F.col("due"), F.lit(ledger)), F.col(f"{ledger}_partition"))
+        for ledger in LEDGERS
+    ]
+    overdue = F.lit(False)
+    for leg in waited:
+        overdue = overdue | F.coalesce(leg, F.lit(False))
+    return overdue & ~is_complete()
+
+
+def with_stream_columns(decided: DataFrame, horizon: Horizon) -> DataFrame:
+    """The decided items with the stream's own columns: is it new, is it open, is it late, which version is it."""
+    said = [
+        F.col(f"{ledger}_{part}") for ledger in LEDGERS for part in ("amount", "currency", "status", "at", "is_duplicated")
+    ]
+    is_settled = F.col("status") != "PENDING"
+    late_s = int(horizon.late_window.total_seconds())
+    gives_up = F.col("clock") >= F.timestamp_add("SECOND", F.lit(late_s), F.col("missing_since"))
+    return (
+        decided.withColumns({
+            "prior_hash": F.col("decision_hash"),
+            "prior_missing_since": F.col("missing_since"),
+        })
+        .withColumns({
+            "decision_hash": F.when(is_settled, F.xxhash64("status", "kind", "reasons", *said)),
+            "missing_since": F.coalesce("missing_since", F.when(F.col("is_overdue"), F.col("clock"))),
+            "is_late": F.coalesce("is_late", F.lit(False)) | (is_complete() & F.col("prior_missing_since").isNotNull()),
+        })
+        .withColumn("is_decided", is_settled & ~F.col("decision_hash").eqNullSafe(F.col("prior_hash")))
+        .withColumns({
+            "is_open": ~is_complete() & ~F.coalesce(gives_up, F.lit(False)),
+            "version": F.coalesce("version", F.lit(0)) + F.col("is_decided").cast("int"),
+            "decided_at": F.when(F.col("is_decided"), F.col("clock")).otherwise(F.col("decided_at")),
+        })
+    )  # fmt: skip
+
+
+def _between(column: str, low: int | date | datetime, high: int | date | datetime) -> Column:
+    return F.col(column).between(F.lit(low), F.lit(high))
+
+
+def _summary(parsed: DataFrame) -> tuple[list[TopicCount], list[Tick]]:
+    """The counts by topic, and the ticks; this first action also fills the cache that the writes read."""
+    is_tick = F.col("topic") == CLOCK
+    arrivals = F.percentile_approx(F.unix_millis("recorded_at"), [0.5, 0.05, 0.01], 1000)
+    rows = (
+        parsed.groupBy("topic")
+        .agg(
+            F.count("*").alias("records"),
+            F.count(F.when(F.size(FAILED_CHECKS) > 0, 1)).alias("rejected"),
+            arrivals.alias("arrivals"),
+            # a tick has no source, so the parser rejects it, and keeps its text
+            F.collect_list(F.when(is_tick, F.col("payload"))).alias("ticks"),
+        )
+        .orderBy("topic")
+        .collect()
+    )
+    ticks: list[Tick] = []
+    for text in (text for row in rows for text in row["ticks"]):
+        try:
+            ticks.append(Tick.from_json(text))
+        except SourceError as error:
+            log.warning("%s", error)
+    counts = [TopicCount(r["topic"], r["records"], r["rejected"], tuple(r["arrivals"])) for r in rows]
+    return counts, ticks
+
+

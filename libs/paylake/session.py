@@ -1,0 +1,86 @@
+"""The one place that builds a SparkSession, and the one way a job starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pyspark.sql import SparkSession
+
+from paylake.errors import PaylakeError, SettingsError
+from paylake.settings import parse_settings
+
+Settings = TypeVar("Settings")
+
+CONFIG: dict[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+    "spark.sql.parquet.compression.codec": "zstd",
+    # the default of 50 partitions makes the snapshot of every small table slow
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.execution.pythonUDF.arrow.enabled": "true",
+    "spark.redaction.regex": "(?i)secret|password|passphrase|token|credential|access[.]?key|jaas",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+LOCAL_CONFIG: dict[str, str] = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "3g",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+}
+"""What suits one machine; a cluster's spark-submit says otherwise."""
+
+
+def local_jars(*sets: str) -> list[str]:
+    """The jar files that Maven left under `jars/` (or PAYLAKE_JARS); empty on a cluster, whose image has its own."""
+    named = os.environ.get("PAYLAKE_JARS")
+    places = [Path(named)] if named else [base / "jars" for base in (Path.cwd(), *Path(__file__).resolve().parents)]
+    found = next((place for place in places if (place / sets[0]).is_dir()), None)
+    if found is None:
+        return []
+    return [str(jar) for name in sets for jar in sorted((found / name).glob("*.jar"))]
+
+
+def build_session(
+    name: str, config: Mapping[str, str] | None = None, jar_sets: Sequence[str] = ("spark",)
+) -> SparkSession:
+    """The SparkSession of a job: paylake's settings, under those that spark-submit was given, under `config`."""
+    builder = SparkSession.builder.appName(name)
+    jars = local_jars(*jar_sets)
+    under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
+    settings = dict(CONFIG)
+    if not under_submit:
+        builder = builder.master(os.environ.get("PAYLAKE_MASTER", "local[*]"))
+        settings |= LOCAL_CONFIG
+    if jars:
+        settings["spark.jars"] = ",".join(jars)
+    for key, value in {**settings, **(config or {})}.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def run(main: Callable[[SparkSession, Settings], None], kind: type[Settings], argv: Sequence[str] | None = None) -> None:
+    """Run a job as a script: settings from flags and environment, a session, one sentence for what went wrong."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        settings = parse_settings(kind, argv)
+        main(build_session(kind.__name__.removesuffix("Settings")), settings)
+    except SettingsError as error:
+        sys.exit(f"paylake: {error}")
+    except PaylakeError as error:
+        print(f"paylake: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

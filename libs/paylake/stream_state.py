@@ -1,0 +1,66 @@
+"""What a commit of `open_items` says of itself: everything that the next micro-batch, or a recovery, goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from paylake.reconciliation.clock import Clock, Ends
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """The stream as of a micro-batch: `batch` is the last one committed, -1 before the first of a generation."""
+
+    generation: int = 1
+    batch: int = -1
+    starts: Ends = field(default_factory=dict)
+    ends: Ends = field(default_factory=dict)
+    clock: Clock = Clock()
+    rule_version: str = ""
+
+    def after(self, batch: int, ends: Ends, clock: Clock, rule_version: str) -> StreamState:
+        """The state once a further micro-batch is committed."""
+        return replace(self, batch=batch, ends=merged(self.ends, ends), clock=clock, rule_version=rule_version)
+
+    def next_generation(self) -> StreamState:
+        """The state with which a new checkpoint goes on from the same offsets."""
+        return replace(self, generation=self.generation + 1, batch=-1)
+
+    def to_metadata(self) -> dict[str, Any]:
+        """The state as JSON data."""
+        return {
+            "generation": self.generation,
+            "batch": self.batch,
+            "starts": _text_keys(self.starts),
+            "ends": _text_keys(self.ends),
+            "clock": self.clock.to_data(),
+            "rule_version": self.rule_version,
+        }
+
+    @staticmethod
+    def from_metadata(data: Mapping[str, Any]) -> StreamState:
+        """The state that JSON data states."""
+        return StreamState(
+            generation=data["generation"],
+            batch=data["batch"],
+            starts=_int_keys(data["starts"]),
+            ends=_int_keys(data["ends"]),
+            clock=Clock.from_data(data["clock"]),
+            rule_version=data["rule_version"],
+        )
+
+
+def merged(older: Ends, newer: Ends) -> dict[str, dict[int, int]]:
+    """The newer ends, and the older ones of partitions that the newer do not name."""
+    topics = {**older, **newer}
+    return {t: {**older.get(t, {}), **newer.get(t, {})} for t in topics}
+
+
+def _text_keys(ends: Ends) -> dict[str, dict[str, int]]:
+    return {t: {str(p): o for p, o in sorted(parts.items())} for t, parts in sorted(ends.items())}
+
+
+def _int_keys(ends: Mapping[str, Mapping[str, int]]) -> dict[str, dict[int, int]]:
+    return {t: {int(p): o for p, o in parts.items()} for t, parts in ends.items()}

@@ -1,0 +1,150 @@
+"""The only Delta code: where a table lies, and every way it is read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.utils import AnalysisException
+
+from paylake.contracts.table import TableContract
+from paylake.errors import ContractError, SourceError
+from paylake.quality import conform
+
+
+@dataclass(frozen=True)
+class Txn:
+    """An append that can be repeated: a second one with the same application and version, or a lower one, is skipped."""
+
+    app_id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of a table: its version, and what its writer said about it."""
+
+    version: int
+    metadata: dict[str, Any] | None
+
+
+def location(lake: str, contract: TableContract) -> str:
+    """Where the table lies: a folder or an object prefix."""
+    return f"{lake.rstrip('/')}/{contract.path}"
+
+
+def exists(spark: SparkSession, lake: str, contract: TableContract) -> bool:
+    """True where the table has been created."""
+    return DeltaTable.isDeltaTable(spark, location(lake, contract))
+
+
+def create(spark: SparkSession, lake: str, *contracts: TableContract) -> None:
+    """Create the tables that are not there, and add the columns that a contract has gained.
+
+    Raises ContractError where a column on disk has another type: that is no additive change.
+    """
+    for contract in contracts:
+        place = location(lake, contract)
+        if not exists(spark, lake, contract):
+            spark.sql(contract.delta_ddl(place))
+            continue
+        on_disk = {f.name: f.dataType for f in spark.read.format("delta").load(place).schema}
+        for f in contract.fields:
+            if f.name in on_disk and on_disk[f.name].simpleString() != f.type.simpleString():
+                raise ContractError(
+                    f"{contract.name}.{f.name} is {on_disk[f.name].simpleString()} at {place}, but the contract says "
+                    f"{f.type.simpleString()}; migrate the table or name the column anew."
+                )
+        for f in contract.fields:
+            if f.name not in on_disk:
+                spark.sql(f"ALTER TABLE delta.`{place}` ADD COLUMNS (`{f.name}` {f.type.simpleString()})")
+
+
+def read(spark: SparkSession, lake: str, contract: TableContract, version: int | None = None) -> DataFrame:
+    """The table, latest or at a version, with the contract's columns; SourceError where it is not there."""
+    reader = spark.read.format("delta")
+    if version is not None:
+        reader = reader.option("versionAsOf", version)
+    try:
+        return conform(reader.load(location(lake, contract)), contract)
+    except AnalysisException as error:
+        if exists(spark, lake, contract):
+            raise
+        raise SourceError(
+            f"There is no table {contract.name} in the lake {lake}; run the job that writes it first."
+        ) from error
+
+
+def append(df: DataFrame, lake: str, contract: TableContract, txn: Txn | None = None) -> None:
+    """Append rows; with a `txn`, at most once."""
+    writer = conform(df, contract).write.format("delta").mode("append")
+    if txn is not None:
+        writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
+    writer.save(location(lake, contract))
+
+
+def overwrite(df: DataFrame, lake: str, contract: TableContract, metadata: Mapping[str, Any] | None = None) -> None:
+    """Replace the table's rows, and say in the commit what they are."""
+    writer = conform(df, contract).write.format("delta").mode("overwrite")
+    if metadata is not None:
+        writer = writer.option("userMetadata", json.dumps(metadata, sort_keys=True))
+    writer.save(location(lake, contract))
+
+
+def replace_where(df: DataFrame, lake: str, contract: TableContract, predicate: str) -> None:
+    """Replace the rows for which `predicate` holds; every new row must fulfil it too."""
+    conform(df, contract).write.format("delta").mode("overwrite").option("replaceWhere", predicate).save(
+        location(lake, contract)
+    )
+
+
+def merge(changes: DataFrame, lake: str, contract: TableContract, *, on: str, update: Mapping[str, str] | None) -> None:
+    """Insert the rows that are new by `on` (over `t` and `s`); update those that are known, by column -> expression."""
+    builder = DeltaTable.forPath(changes.sparkSession, location(lake, contract)).alias("t").merge(changes.alias("s"), on)
+    if update is not None:
+        builder = builder.whenMatchedUpdate(set=dict(update))
+    builder.whenNotMatchedInsert(values={name: f"s.`{name}`" for name in contract.columns}).execute()
+
+
+def delete_where(spark: SparkSession, lake: str, contract: TableContract, predicate: str) -> None:
+    """Delete the rows for which `predicate` holds."""
+    DeltaTable.forPath(spark, location(lake, contract)).delete(predicate)
+
+
+def last_commit(spark: SparkSession, lake: str, contract: TableContract) -> Commit:
+    """The latest commit that carries a writer's words; maintenance commits in between carry none."""
+    rows = (
+        DeltaTable.forPath(spark, location(lake, contract))
+        .history(20)
+        .select("version", "userMetadata")
+        .orderBy(F.desc("version"))
+        .collect()
+    )
+    for row in rows:
+        if row["userMetadata"]:
+            return Commit(row["version"], json.loads(row["userMetadata"]))
+    return Commit(rows[0]["version"], None)
+
+
+def compact(spark: SparkSession, lake: str, contract: TableContract, where: str | None = None) -> None:
+    """Merge small files into large ones; readers and idempotent appends are not disturbed."""
+    table = DeltaTable.forPath(spark, location(lake, contract)).optimize()
+    (table.where(where) if where else table).executeCompaction()
+
+
+def vacuum(spark: SparkSession, lake: str, contract: TableContract) -> None:
+    """Remove files that no version within the table's own retention needs."""
+    DeltaTable.forPath(spark, location(lake, contract)).vacuum()
+
+
+def content_hash(df: DataFrame, columns: tuple[str, ...]) -> tuple[int, str]:
+    """The number of rows and an order-free hash of the columns: equal contents, in any order, have equal hashes."""
+    row_hash = F.xxhash64(*columns).cast("decimal(38,0)")
+    row = df.agg(F.count("*").alias("n"), F.sum(row_hash).alias("h")).first()
+    assert row is not None
+    return row["n"], str(row["h"])
