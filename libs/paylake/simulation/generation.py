@@ -1,0 +1,158 @@
+"""From a plan to everything that reaches the topics, chunk by chunk, and the truth about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from paylake.simulation.chaos import break_legs, chaos_types, project
+from paylake.simulation.controls import ControlTotal, OpenControls, control_totals
+from paylake.simulation.dimensions import build_dimensions
+from paylake.simulation.faults import Odds, Postings, deliver, postings_of
+from paylake.simulation.payments import draw_payments
+from paylake.simulation.plan import Plan, Step, planned_steps
+from paylake.simulation.records import record_values
+from paylake.simulation.scenarios import play
+from paylake.simulation.truth import (
+    FAULTS_SCHEMA,
+    PAYMENTS_SCHEMA,
+    fault_truth,
+    payment_truth,
+    topics_of,
+)
+
+DELIVERIES_SCHEMA = pa.schema(
+    [
+        pa.field("topic", pa.string(), nullable=False),
+        pa.field("key", pa.binary(), nullable=False),
+        pa.field("value", pa.binary()),
+        pa.field("timestamp", pa.timestamp("ms", "UTC"), nullable=False),
+        pa.field("transaction_id", pa.string(), nullable=False),
+    ]
+)
+"""One row per record that reaches a topic; `timestamp` is its arrival."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What happens until a tick: deliveries in order of arrival, and the totals of the hours that are over.
+
+    The truth comes once: a payment's with the chunk in whose time it happened, faults now and then. A delivery
+    never comes after its tick.
+    """
+
+    as_of: datetime
+    deliveries: pa.Table
+    payments: pa.Table
+    faults: pa.Table
+    controls: tuple[ControlTotal, ...]
+    is_last: bool = False
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Everything about the payments of one step."""
+
+    deliveries: pa.Table
+    payments: pa.Table
+    faults: pa.Table
+    postings: Postings
+
+
+def generate(plan: Plan) -> Iterator[Chunk]:
+    """The whole plan, one chunk per tick; the last comes two simulated minutes after the last payment."""
+    return chunks(plan, planned_steps(plan), plan.last_ms)
+
+
+def chunks(plan: Plan, steps: Iterable[Step], last_ms: int | None, stream: int = 0) -> Iterator[Chunk]:
+    """The chunks of the given steps.
+
+    Where no `last_ms` is known, the last chunk brings forward what is still on its way. `stream` tells apart producers that share a seed.
+    """
+    waiting = DELIVERIES_SCHEMA.empty_table()
+    controls = OpenControls()
+    as_of_ms = plan.start_ms
+    for number, step in enumerate(steps):
+        block = _draw(plan, step, np.random.default_rng([plan.seed, 2, stream, number]), last_ms)
+        controls.add(control_totals(block.postings))
+        waiting = _by_arrival(pa.concat_tables([waiting, block.deliveries]))
+        happened, faults = 0, block.faults
+        for as_of_ms, count in zip(step.ticks_ms, step.counts, strict=True):
+            arrived = int(np.searchsorted(_arrivals(waiting), as_of_ms, side="right"))
+            payments = block.payments[happened : happened + count]
+            yield Chunk(_time(as_of_ms), waiting[:arrived], payments, faults, controls.close(as_of_ms))
+            waiting, happened, faults = waiting[arrived:], happened + count, faults[:0]
+    yield Chunk(
+        as_of=_time(last_ms if last_ms is not None else as_of_ms),
+        deliveries=_no_later_than(waiting, last_ms if last_ms is not None else as_of_ms),
+        payments=PAYMENTS_SCHEMA.empty_table(),
+        faults=FAULTS_SCHEMA.empty_table(),
+        controls=controls.close(None),
+        is_last=True,
+    )
+
+
+def _draw(plan: Plan, step: Step, rng: np.random.Generator, last_ms: int | None) -> _Block:
+    people = build_dimensions(plan.seed, plan.currencies)
+    payments = draw_payments(rng, _times(rng, step), people, plan.bank)
+    types = chaos_types(rng, payments.count, step.chaos, plan.weights)
+    strain = rng.random(payments.count)
+    odds = Odds.of(plan.faults, payments.count)
+    for scenario in plan.scenarios:
+        types, strain, odds = play(rng, scenario, plan.start_ms, payments, people, types, strain, odds)
+    legs = break_legs(rng, project(rng, payments), types, strain)
+    postings = postings_of(rng, legs)
+    values = record_values(payments, people, postings, plan.bank.bank_id if plan.bank else None)
+    latest_ms = np.iinfo(np.int64).max if last_ms is None else last_ms
+    deliveries = deliver(rng, postings, values, odds, int(latest_ms))
+    missing_after_ms = round(plan.missing_after.total_seconds() * 1000)
+    ids = pa.array(payments.ids[postings.payment[deliveries.posting]])
+    return _Block(
+        deliveries=pa.table(
+            [
+                topics_of(postings.ledger[deliveries.posting]),
+                ids,
+                deliveries.values,
+                pa.array(deliveries.arrival_ms).cast(pa.timestamp("ms", "UTC")),
+                ids.cast(pa.string()),
+            ],
+            schema=DELIVERIES_SCHEMA,
+        ),
+        payments=payment_truth(payments, types, legs, postings, deliveries, missing_after_ms),
+        faults=fault_truth(payments, postings, deliveries),
+        postings=postings,
+    )
+
+
+def _times(rng: np.random.Generator, step: Step) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """When the step's payments happen, in order."""
+    starts_ms = (step.since_ms, *step.ticks_ms[:-1])
+    each = [
+        rng.integers(since_ms, until_ms, count)
+        for since_ms, until_ms, count in zip(starts_ms, step.ticks_ms, step.counts, strict=True)
+    ]
+    return np.sort(np.concatenate(each).astype(np.int64))
+
+
+def _arrivals(deliveries: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    arrivals: np.ndarray[tuple[int], np.dtype[np.int64]] = (
+        deliveries["timestamp"].cast(pa.int64()).to_numpy(zero_copy_only=False)
+    )
+    return arrivals
+
+
+def _by_arrival(deliveries: pa.Table) -> pa.Table:
+    return deliveries.take(pa.array(np.argsort(_arrivals(deliveries), kind="stable"))).combine_chunks()
+
+
+def _no_later_than(deliveries: pa.Table, end_ms: int) -> pa.Table:
+    column = pa.array(np.minimum(_arrivals(deliveries), end_ms)).cast(pa.timestamp("ms", "UTC"))
+    return deliveries.set_column(3, DELIVERIES_SCHEMA.field("timestamp"), column)
+
+
+def _time(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
