@@ -271,8 +271,12 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 
 def _choose_ports(brokers: int, before: Mapping[int, int], first: int | None) -> dict[int, int]:
+    # A process that was just killed may hold its ports for a moment longer than its name.
+    deadline = time.monotonic() + 5
+    while not all(map(_is_free, before.values())) and time.monotonic() < deadline:
+        time.sleep(0.05)
     wanted = dict(before)
-    if first is not None:
+    if first is not None and 1 not in before:
         wanted[1] = first
     chosen: dict[int, int] = {}
     for node_id in [*range(1, brokers + 1), CONTROLLER_ID]:

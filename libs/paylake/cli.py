@@ -97,9 +97,10 @@ def _load(name: str, command: Command) -> Callable[[list[str]], int]:
     try:
         loaded: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
-        if error.name in ("pyspark", "delta", "pandas"):
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("pyspark", "delta", "pandas"):
             raise SettingsError(
-                f"`paylake {name}` needs {error.name}: install it with pip install 'paylake[local]'."
+                f"`paylake {name}` needs {missing}: install it with pip install 'paylake[local]'."
             ) from None
         raise
     return loaded
