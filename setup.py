@@ -33,7 +33,9 @@ setup(
         # Spark for one machine. A cluster brings its own, so the package does not insist on one.
         "local": ["delta-spark==4.4.0", "pandas>=2.2,<3", "pyspark==4.2.0"],
         # The releases that EMR runs; they live in an environment of their own.
-        "emr": ["delta-spark==4.0.1", "pandas>=2.2,<3", "pyspark==4.0.2", "pytest>=8"],
+        "emr": ["delta-spark==4.0.1", "pandas>=2.2,<3", "pyspark==4.0.2", "pytest>=8", "chispa>=0.10"],
+        # Secrets Manager, for the key of the card tokens.
+        "aws": ["boto3>=1.35"],
         "dev": [
             "boto3>=1.35",
             "build>=1.2",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("run everything below on simulated payments, and report", "paylake.pipeline:demo"),
     "broker": Command("start, stop or look at a local Kafka cluster", "paylake.cli:broker"),
     "topics": Command("create the topics on the cluster that the settings name", "paylake.cli:topics"),
+    "key": Command("make the secret key of the card tokens", "paylake.cli:key"),
     "simulate": Command("send simulated payments, with a known truth", "paylake.simulation.command:main"),
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
@@ -227,6 +228,32 @@ def topics(argv: list[str]) -> int:
         print(f"created {name}")
     for name in made.existing:
         print(f"already there: {name}")
+    return 0
+
+
+# --- key ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySettings:
+    """Make a random key file for the card tokens, for its owner only; one that exists is left as it is."""
+
+    EXAMPLES: ClassVar[Sequence[str]] = ("paylake key create build/token.key",)
+
+    token_key: Path = setting(Path("build/token.key"), "The file to make.", env="PAYLAKE_TOKEN_KEY_FILE")
+
+
+def key(argv: list[str]) -> int:
+    """`paylake key create [FILE]`."""
+    from paylake.token_key import create_key_file
+
+    action = _action("key", argv, ("create",))
+    rest = argv[1:]
+    if rest and not rest[0].startswith("-"):
+        rest = ["--token-key", *rest]
+    settings = parse_settings(KeySettings, rest, prog=f"paylake key {action}")
+    made = create_key_file(settings.token_key)
+    print(f"created {settings.token_key}" if made else f"already there: {settings.token_key}")
     return 0
 
 
