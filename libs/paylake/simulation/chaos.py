@@ -60,8 +60,8 @@ DRIFT_S: dict[int, tuple[int, int]] = {CORE: (10, 120), MOBILE: (5, 60)}
 class Legs:
     """What the three ledgers booked: arrays of shape (3, payments) in the order of LEDGERS.
 
-    `currency` is the index in COUNTRIES of the country whose currency the leg names. `at_ms` is the event time
-    that the record states, `known_ms` when the ledger really knew. `second_minor` is the amount of a
+    `currency` is the index in COUNTRIES of the country whose currency the leg names. `at_ms` is the event
+    time that the record states, `known_ms` when the ledger really knew. `second_minor` is the amount of a
     conflicting second posting, 0 where there is none.
     """
 

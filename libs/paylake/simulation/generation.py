@@ -41,8 +41,8 @@ DELIVERIES_SCHEMA = pa.schema(
 class Chunk:
     """What happens until a tick: deliveries in order of arrival, and the totals of the hours that are over.
 
-    The truth comes once: a payment's with the chunk in whose time it happened, faults now and then. A delivery
-    never comes after its tick.
+    The truth comes once: a payment's with the chunk in whose time it happened, faults now and then. A
+    delivery never comes after its tick.
     """
 
     as_of: datetime
@@ -71,7 +71,8 @@ def generate(plan: Plan) -> Iterator[Chunk]:
 def chunks(plan: Plan, steps: Iterable[Step], last_ms: int | None, stream: int = 0) -> Iterator[Chunk]:
     """The chunks of the given steps.
 
-    Where no `last_ms` is known, the last chunk brings forward what is still on its way. `stream` tells apart producers that share a seed.
+    Where no `last_ms` is known, the last chunk brings forward what is still on its way. `stream` tells apart
+    producers that share a seed.
     """
     waiting = DELIVERIES_SCHEMA.empty_table()
     controls = OpenControls()
@@ -82,7 +83,7 @@ def chunks(plan: Plan, steps: Iterable[Step], last_ms: int | None, stream: int =
         waiting = _by_arrival(pa.concat_tables([waiting, block.deliveries]))
         happened, faults = 0, block.faults
         for as_of_ms, count in zip(step.ticks_ms, step.counts, strict=True):
-            arrived = int(np.searchsorted(_arrivals(waiting), as_of_ms, side="right"))
+            arrived = int(np.searchsorted(arrivals_ms(waiting), as_of_ms, side="right"))
             payments = block.payments[happened : happened + count]
             yield Chunk(_time(as_of_ms), waiting[:arrived], payments, faults, controls.close(as_of_ms))
             waiting, happened, faults = waiting[arrived:], happened + count, faults[:0]
@@ -138,7 +139,8 @@ def _times(rng: np.random.Generator, step: Step) -> np.ndarray[tuple[int], np.dt
     return np.sort(np.concatenate(each).astype(np.int64))
 
 
-def _arrivals(deliveries: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def arrivals_ms(deliveries: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """When each record arrives, in epoch milliseconds."""
     arrivals: np.ndarray[tuple[int], np.dtype[np.int64]] = (
         deliveries["timestamp"].cast(pa.int64()).to_numpy(zero_copy_only=False)
     )
@@ -146,11 +148,11 @@ def _arrivals(deliveries: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]
 
 
 def _by_arrival(deliveries: pa.Table) -> pa.Table:
-    return deliveries.take(pa.array(np.argsort(_arrivals(deliveries), kind="stable"))).combine_chunks()
+    return deliveries.take(pa.array(np.argsort(arrivals_ms(deliveries), kind="stable"))).combine_chunks()
 
 
 def _no_later_than(deliveries: pa.Table, end_ms: int) -> pa.Table:
-    column = pa.array(np.minimum(_arrivals(deliveries), end_ms)).cast(pa.timestamp("ms", "UTC"))
+    column = pa.array(np.minimum(arrivals_ms(deliveries), end_ms)).cast(pa.timestamp("ms", "UTC"))
     return deliveries.set_column(3, DELIVERIES_SCHEMA.field("timestamp"), column)
 
 

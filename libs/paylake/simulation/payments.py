@@ -115,7 +115,8 @@ def _bank_amounts(rng: np.random.Generator, country: NDArray[np.int64]) -> NDArr
     band = rng.choice(len(BANK_AMOUNTS), len(country), p=[share for share, _, _ in BANK_AMOUNTS])
     low = np.array([low for _, low, _ in BANK_AMOUNTS])[band]
     high = np.array([high for _, _, high in BANK_AMOUNTS])[band]
-    return np.maximum(rng.integers(low * unit, high * unit, endpoint=True), least * unit)
+    raised: NDArray[np.int64] = np.maximum(rng.integers(low * unit, high * unit, endpoint=True), least * unit)
+    return raised
 
 
 def _units(country: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

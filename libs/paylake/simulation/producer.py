@@ -41,8 +41,9 @@ PRODUCER_OPTIONS: dict[str, object] = {
     "retries": 10,
     "batch_size": 256 * 1024,
     "buffer_memory": 128 * 1024 * 1024,
+    "max_block_ms": 30_000,
     "max_request_size": 8 * 1024 * 1024,
-    # Without a native module the client sums checksums in Python, byte by byte: compressing first is then cheaper.
+    # Without a native module the client sums checksums byte by byte in Python: compressing first is cheaper.
     "compression_type": None if find_spec("crc32c") else "gzip",
 }
 
@@ -79,8 +80,13 @@ class Sender:
         stamps = deliveries["timestamp"].cast(pa.int64()).to_pylist()
         values = deliveries["value"].to_pylist()
         send, failed = self._producer.send, self._failed
-        for topic, key, value, partition, stamp in zip(topics, keys, values, partitions, stamps, strict=True):
-            send(topic, value, key, None, partition, stamp).add_errback(failed)
+        try:
+            for topic, key, value, partition, stamp in zip(
+                topics, keys, values, partitions, stamps, strict=True
+            ):
+                send(topic, value, key, None, partition, stamp).add_errback(failed)
+        except KafkaError as error:
+            raise SourceError(f"Kafka does not take records any more: {error}.") from None
 
     def partitions(self, deliveries: pa.Table) -> list[int]:
         """The partition of each record: what Kafka's default partitioner gives."""
@@ -110,7 +116,12 @@ class Sender:
 
     def _count(self, topic: str) -> int:
         if topic not in self._partitions:
-            self._partitions[topic] = len(self._producer.partitions_for(topic) or (0,))
+            try:
+                self._partitions[topic] = len(self._producer.partitions_for(topic) or (0,))
+            except KafkaError:
+                raise SourceError(
+                    f"there is no topic {topic}: create the topics with `paylake topics create`."
+                ) from None
         return self._partitions[topic]
 
 
@@ -160,10 +171,11 @@ class Announcer:
 
 
 class TruthWriter:
-    """Writes the truth as Parquet under `<folder>/payments` and `<folder>/faults`, replacing an earlier one."""
+    """Writes the truth as Parquet under `<folder>/payments` and `<folder>/faults`, replacing any older."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._schemas = {"payments": PAYMENTS_SCHEMA, "faults": FAULTS_SCHEMA}
         self._kept: dict[str, list[pa.Table]] = {name: [] for name in self._schemas}
         self._parts = dict.fromkeys(self._schemas, 0)
@@ -173,10 +185,12 @@ class TruthWriter:
                 part.unlink()
 
     def add(self, chunk: Chunk) -> None:
-        for name, rows in (("payments", chunk.payments), ("faults", chunk.faults)):
-            self._kept[name].append(rows)
-            if sum(map(len, self._kept[name])) >= TRUTH_ROWS:
-                self._write(name)
+        """Keep the truth of a chunk; any thread may add."""
+        with self._lock:
+            for name, rows in (("payments", chunk.payments), ("faults", chunk.faults)):
+                self._kept[name].append(rows)
+                if sum(map(len, self._kept[name])) >= TRUTH_ROWS:
+                    self._write(name)
 
     def close(self) -> None:
         """Write the rest; a table without rows gets one empty part, so that it can be read."""
