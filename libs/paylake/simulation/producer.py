@@ -40,7 +40,6 @@ PRODUCER_OPTIONS: dict[str, object] = {
     "acks": "all",
     "retries": 10,
     "batch_size": 256 * 1024,
-    "buffer_memory": 128 * 1024 * 1024,
     "max_block_ms": 30_000,
     "max_request_size": 8 * 1024 * 1024,
     # Without a native module the client sums checksums byte by byte in Python: compressing first is cheaper.
