@@ -1,0 +1,90 @@
+"""What every test shares: one Spark session per run, a fresh lake per test, and an order that fails fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use Spark, and run the others first: what fails in a moment should."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.spark)
+    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in ("slow", "spark")])
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one session of the run, as small as the frames; tests reset it (see below) and never restart it."""
+    from paylake.session import build_session
+
+    place = tmp_path_factory.mktemp("spark")
+    session = build_session(
+        "tests",
+        {
+            "spark.master": "local[2]",
+            "spark.ui.enabled": "false",
+            "spark.driver.memory": "1g",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.warehouse.dir": str(place / "warehouse"),
+            "spark.local.dir": str(place / "local"),
+        },
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def _settings_at_start(spark: SparkSession) -> dict[str, str]:
+    return dict(spark.conf.getAll)
+
+
+@pytest.fixture(autouse=True)
+def _reset_spark(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that used Spark: no query, no cache, no view, and every setting as it was."""
+    if "spark" not in request.fixturenames:
+        yield
+        return
+    session: SparkSession = request.getfixturevalue("spark")
+    at_start: dict[str, str] = request.getfixturevalue("_settings_at_start")
+    yield
+    for query in session.streams.active:
+        query.stop()
+    session.catalog.clearCache()
+    for table in session.catalog.listTables():
+        if table.isTemporary:
+            session.catalog.dropTempView(table.name)
+    now = dict(session.conf.getAll)
+    for key in {*now, *at_start}:
+        if now.get(key) == at_start.get(key) or not session.conf.isModifiable(key):
+            continue
+        if key in at_start:
+            session.conf.set(key, at_start[key])
+        else:
+            session.conf.unset(key)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    """The root of an empty lake."""
+    return str(tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[..., Path]:
+    """Where a file of the reference data lies; a test that asks for one that is not there is skipped."""
+
+    def find(*parts: str) -> Path:
+        path = SHARED_DATA.joinpath(*parts)
+        if not path.exists():
+            pytest.skip(f"needs the reference data: {Path(*parts)}")
+        return path
+
+    return find
