@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from paylake.ledger_driver import LedgerDriver, Schedule
 from paylake.reconcile import Horizon
-from paylake.reconciliation.rules import Rules
+from paylake.reconciliation.rules import Rules, amounts_by_currency
 from paylake.session import run
 from paylake.settings import KafkaSettings, setting
 
@@ -27,10 +26,16 @@ class ReconcileLedgersSettings(KafkaSettings):
         "paylake stream --lake build/lake --recover",
     )
 
-    lake: str = setting("build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",), aliases=("--output_path",))
-    checkpoint: str = setting("", "folder of the checkpoint; default: LAKE/checkpoints/reconcile_ledgers", env=("CHECKPOINT_DIR",))
+    lake: str = setting(
+        "build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",), aliases=("--output_path",)
+    )
+    checkpoint: str = setting(
+        "", "folder of the checkpoint; default: LAKE/checkpoints/reconcile_ledgers", env=("CHECKPOINT_DIR",)
+    )
     token_key: str = setting(
-        "build/token.key", "file of the card tokens' secret key, or aws-secret:NAME", env=("PAYLAKE_TOKEN_KEY_FILE",)
+        "build/token.key",
+        "file of the card tokens' secret key, or aws-secret:NAME",
+        env=("PAYLAKE_TOKEN_KEY_FILE",),
     )
     available_now: bool = setting(False, "take what waits in the topics, close it with a tick, and end")
     interval: timedelta = setting(timedelta(seconds=1), "time between micro-batches; 0s: one after the other")
@@ -57,19 +62,6 @@ class ReconcileLedgersSettings(KafkaSettings):
         )
 
 
-def amounts_by_currency(text: str) -> Mapping[str, Decimal]:
-    """`INR=0.05,USD=0.01` as a mapping; SettingsError for anything else."""
-    from decimal import InvalidOperation
-
-    from paylake.errors import SettingsError
-
-    try:
-        pairs = (part.split("=") for part in text.split(",") if part)
-        return {code.strip().upper(): Decimal(amount) for code, amount in pairs}
-    except (ValueError, InvalidOperation):
-        raise SettingsError(f"--amount-tolerance cannot be {text!r}; write for example INR=0.05,USD=0.01.") from None
-
-
 def main(spark: SparkSession, settings: ReconcileLedgersSettings) -> None:
     """Run the stream to its end, or until SIGTERM."""
     schedule = Schedule(
@@ -83,7 +75,9 @@ def main(spark: SparkSession, settings: ReconcileLedgersSettings) -> None:
         maintain_every=settings.maintain_every,
     )
     horizon = Horizon(settings.missing_after, settings.late_window, settings.remember)
-    driver = LedgerDriver.open(spark, settings, settings.lake, settings.checkpoint, settings.token_key, settings.rules(), horizon)
+    driver = LedgerDriver.open(
+        spark, settings, settings.lake, settings.checkpoint, settings.token_key, settings.rules(), horizon
+    )
     if settings.recover:
         driver.recover()
     driver.run(schedule)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -135,7 +135,7 @@ class LedgerDriver:
         """The closing tick: as of when everything that was read has waited its time out."""
         state, wait = self.stream.state, self.stream.horizon.missing_after
         known = [t.as_of for t in (*state.clock.counted, *state.clock.pending)]
-        last = max(known) if known else datetime.now(timezone.utc)
+        last = max(known) if known else datetime.now(UTC)
         streams.write_tick(self.kafka, as_of=last + wait, closing=True)
 
     def _take(self, records: DataFrame, batch: int, ends: Ends) -> None:
@@ -166,5 +166,3 @@ class LedgerDriver:
         for contract in (*APPENDED, OPERATIONS_RECONCILE_LEDGERS):
             tables.compact(self.stream.spark, self.stream.lake, contract)
         tables.vacuum(self.stream.spark, self.stream.lake, OPEN_ITEMS)
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from paylake.contracts.topics import CLOCK
@@ -21,7 +21,9 @@ class Ended:
     lag: dict[str, int] = field(default_factory=dict)
 
 
-def latencies_ms(ended: Ended, arrivals_ms: tuple[float, float, float] | None, live: bool) -> tuple[float, float, float] | None:
+def latencies_ms(
+    ended: Ended, arrivals_ms: tuple[float, float, float] | None, live: bool
+) -> tuple[float, float, float] | None:
     """Arrival to decision in milliseconds, as median, 95th and 99th percentile over the records of a topic's batch.
 
     In simulated time a Kafka timestamp says nothing of arrival: then it is the time in the batch alone.
@@ -49,7 +51,7 @@ def minutes(batches: Iterable[Ended], live: bool) -> list[dict[str, Any]]:
         found = [(c.records, latencies_ms(e, c.arrivals_ms, live)) for e, c in zip(group, counts, strict=True)]
         weighed = [(n, ms) for n, ms in found if ms is not None]
         rows.append({
-            "minute": datetime.fromtimestamp(minute * 60, tz=timezone.utc),
+            "minute": datetime.fromtimestamp(minute * 60, tz=UTC),
             "topic": topic,
             "generation": group[0].report.generation,
             "first_batch": min(e.report.batch for e in group),

@@ -51,9 +51,7 @@ def local_jars(*sets: str) -> list[str]:
     return [str(jar) for name in sets for jar in sorted((found / name).glob("*.jar"))]
 
 
-def build_session(
-    name: str, config: Mapping[str, str] | None = None, jar_sets: Sequence[str] = ("spark",)
-) -> SparkSession:
+def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: Sequence[str] = ("spark",)) -> SparkSession:
     """The SparkSession of a job: paylake's settings, under those that spark-submit was given, under `config`."""
     builder = SparkSession.builder.appName(name)
     jars = local_jars(*jar_sets)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
@@ -27,7 +27,13 @@ log = logging.getLogger(__name__)
 ProcessBatch = Callable[[DataFrame, int, Ends], None]
 
 READ_TOPICS = (*TOPIC_LEDGERS, CLOCK)
-BROKER_FAULTS = ("TimeoutException", "DisconnectException", "BrokerNotAvailable", "NetworkException", "Connection refused")
+BROKER_FAULTS = (
+    "TimeoutException",
+    "DisconnectException",
+    "BrokerNotAvailable",
+    "NetworkException",
+    "Connection refused",
+)
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ class Clockwork:
     def _run(self) -> None:
         while not self._stop.wait(self.every.total_seconds()):
             try:
-                write_tick(self.kafka, as_of=datetime.now(timezone.utc))
+                write_tick(self.kafka, as_of=datetime.now(UTC))
             except Exception as error:  # the broker may be away: the next tick says as much as the missed one
                 log.warning("No tick was written (%s); trying again.", type(error).__name__)
 

@@ -96,11 +96,18 @@ def overwrite(df: DataFrame, lake: str, contract: TableContract, metadata: Mappi
     writer.save(location(lake, contract))
 
 
-def replace_where(df: DataFrame, lake: str, contract: TableContract, predicate: str) -> None:
+def replace_where(
+    df: DataFrame,
+    lake: str,
+    contract: TableContract,
+    predicate: str,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
     """Replace the rows for which `predicate` holds; every new row must fulfil it too."""
-    conform(df, contract).write.format("delta").mode("overwrite").option("replaceWhere", predicate).save(
-        location(lake, contract)
-    )
+    writer = conform(df, contract).write.format("delta").mode("overwrite").option("replaceWhere", predicate)
+    if metadata is not None:
+        writer = writer.option("userMetadata", json.dumps(metadata, sort_keys=True))
+    writer.save(location(lake, contract))
 
 
 def merge(changes: DataFrame, lake: str, contract: TableContract, *, on: str, update: Mapping[str, str] | None) -> None:

@@ -50,5 +50,7 @@ def _from_secrets_manager(name: str) -> bytes:
     try:
         secret = boto3.client("secretsmanager").get_secret_value(SecretId=name)
     except Exception as error:  # whatever AWS answers, the person needs one sentence and no key material
-        raise SettingsError(f"AWS Secrets Manager gave no secret {name} ({type(error).__name__}); check name and role.") from error
+        raise SettingsError(
+            f"AWS Secrets Manager gave no secret {name} ({type(error).__name__}); check name and role."
+        ) from error
     return bytes(secret.get("SecretBinary") or secret["SecretString"].encode())

@@ -77,7 +77,10 @@ BREAKS = TableContract(
     ),
     key=("break_id",),
     partition_by=("business_date",),
-    checks=(Check("state_known", "state IN ('OPEN', 'RESOLVED')"), Check("amount_not_negative", "amount >= 0")),
+    checks=(
+        Check("state_known", "state IN ('OPEN', 'RESOLVED')"),
+        Check("amount_not_negative", "amount >= 0"),
+    ),
 )
 
 AGGREGATE_INDEX = TableContract(
@@ -105,8 +108,16 @@ RUN_CONTROLS = TableContract(
     fields=(
         Field("run_id", StringType(), "Run, as business date and number."),
         Field("business_date", DateType(), "Business date that the run closes."),
-        Field("row_kind", StringType(), "PROOF (a source and currency), OFFSETS (a topic-partition) or PUBLISHED."),
-        Field("source", StringType(), "Ledger, or topic/partition; 'all' for PUBLISHED."),
+        Field(
+            "row_kind",
+            StringType(),
+            "PROOF (a source and currency), OFFSETS (a topic-partition), DIFFERENCE (of stream and batch) or PUBLISHED.",
+        ),
+        Field(
+            "source",
+            StringType(),
+            "Ledger, topic/partition, or why stream and batch differ; 'all' for PUBLISHED.",
+        ),
         Field("currency", StringType(), "ISO 4217 code; '-' where the row has no money."),
         Field("run_at", TimestampType(), "Time of the run."),
         Field("control_records", LongType(), "Records that the source says it booked.", nullable=True),
@@ -132,6 +143,9 @@ RUN_CONTROLS = TableContract(
         Field("stream_generation", LongType(), "Generation of the stream that was pinned."),
         Field("stream_batch", LongType(), "Micro-batch of the stream that was pinned."),
     ),
-    key=("run_id", "row_kind", "source", "currency"),
-    checks=(Check("outcome_known", "outcome IN ('closed', 'closed with exceptions', 'failed')"),),
+    key=("run_id", "run_at", "row_kind", "source", "currency"),
+    checks=(
+        Check("row_kind_known", "row_kind IN ('PROOF', 'OFFSETS', 'DIFFERENCE', 'PUBLISHED')"),
+        Check("outcome_known", "outcome IN ('closed', 'closed with exceptions', 'failed')"),
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql.types import DateType, IntegerType, LongType, StringType, TimestampType
 
 from paylake.contracts.currencies import CURRENCIES
-from paylake.contracts.table import MONEY, Check, Field, TableContract
+from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract
 from paylake.contracts.taxonomy import PAYMENT_STATUSES
 from paylake.contracts.topics import LEDGERS
 
@@ -65,8 +65,43 @@ LEDGER_ENTRIES = TableContract(
 QUARANTINE = LEDGER_ENTRIES.quarantine(
     key=("topic", "partition", "offset"),
     extra=(
-        Field("payload", StringType(), "What was sent, with card numbers masked, cut at 4,000 characters.", nullable=True),
-        Field("payload_bytes", LongType(), "Length of what was sent, in bytes; null where nothing was.", nullable=True),
+        Field(
+            "payload",
+            StringType(),
+            "What was sent, with card numbers masked, cut at 4,000 characters.",
+            nullable=True,
+        ),
+        Field(
+            "payload_bytes",
+            LongType(),
+            "Length of what was sent, in bytes; null where nothing was.",
+            nullable=True,
+        ),
     ),
     partition_by=("ingest_date",),
+)
+
+CONTROL_TOTALS = TableContract(
+    name="control_totals",
+    layer="raw",
+    doc="One row per hour of a source and currency: how much the source says it booked.",
+    fields=(
+        Field("source", StringType(), "Ledger that publishes the total."),
+        Field("currency", StringType(), "ISO 4217 code."),
+        Field("hour", TimestampType(), "Start of the hour of the source's own booking times, UTC."),
+        Field("records", LongType(), "Postings that the source booked; a redelivery is no posting."),
+        Field("amount", MONEY_SUM, "Sum of their amounts."),
+        Field(
+            "offset",
+            LongType(),
+            "Kafka offset of the statement: a later one corrects an earlier one.",
+            lineage=True,
+        ),
+    ),
+    key=("source", "currency", "hour"),
+    checks=(
+        Check("source_known", _one_of("source", LEDGERS)),
+        Check("currency_known", _one_of("currency", CURRENCIES)),
+        Check("records_not_negative", "records >= 0"),
+    ),
 )

@@ -20,7 +20,12 @@ OPERATIONS_RECONCILE_LEDGERS = TableContract(
         Field("records", LongType(), "Records read from the topic."),
         Field("rejected", LongType(), "Records sent to quarantine."),
         Field("lag", LongType(), "Records that waited in the topic at the end of the minute."),
-        Field("latency_p50_ms", DoubleType(), "Median time from arrival to decision, over records.", nullable=True),
+        Field(
+            "latency_p50_ms",
+            DoubleType(),
+            "Median time from arrival to decision, over records.",
+            nullable=True,
+        ),
         Field("latency_p95_ms", DoubleType(), "95th percentile of that time.", nullable=True),
         Field("latency_p99_ms", DoubleType(), "99th percentile of that time.", nullable=True),
         Field("batch_ms", LongType(), "Time spent in the batches, in milliseconds."),

@@ -54,7 +54,7 @@ def leg_fields(ledger: str) -> tuple[Field, ...]:
         Field(f"{ledger}_at", TimestampType(), f"When {of} was booked, UTC.", nullable=True),
         Field(f"{ledger}_partition", IntegerType(), f"Kafka partition of {of}.", nullable=True, lineage=True),
         Field(f"{ledger}_offset", LongType(), f"Kafka offset of {of}.", nullable=True, lineage=True),
-        Field(f"{ledger}_is_duplicated", BooleanType(), f"The ledger posted other amounts or currencies too.", nullable=True),
+        Field(f"{ledger}_is_duplicated", BooleanType(), "The ledger posted other amounts or currencies too.", nullable=True),
     )  # fmt: skip
 
 

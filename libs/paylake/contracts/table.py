@@ -115,9 +115,7 @@ class TableContract:
             for f in self.fields
         )
         partitions = f"\nPARTITIONED BY ({', '.join(f'`{p}`' for p in self.partition_by)})" if self.partition_by else ""
-        properties = ", ".join(
-            f"{sql_text(k)} = {sql_text(v)}" for k, v in {**DELTA_PROPERTIES, **self.properties}.items()
-        )
+        properties = ", ".join(f"{sql_text(k)} = {sql_text(v)}" for k, v in {**DELTA_PROPERTIES, **self.properties}.items())
         return (
             f"CREATE TABLE IF NOT EXISTS delta.`{location}` (\n  {columns}\n) USING DELTA"
             f"{partitions}\nCOMMENT {sql_text(self.doc)}\nTBLPROPERTIES ({properties})"
@@ -165,7 +163,9 @@ def sql_text(text: str) -> str:
 
 def data_dictionary(contracts: Iterable[TableContract]) -> str:
     """The data dictionary, as Markdown: every table with its columns, keys and checks."""
-    parts = ["# Data dictionary\n\nDerived from the contracts in `libs/paylake/contracts`; `make dictionary` writes it anew.\n"]
+    parts = [
+        "# Data dictionary\n\nDerived from the contracts in `libs/paylake/contracts`; `make dictionary` writes it anew.\n"
+    ]
     for c in contracts:
         parts.append(f"\n## `{c.path}`\n\n{c.doc}\n")
         parts.append(f"\nKey: {', '.join(f'`{k}`' for k in c.key)}. Partitioned by: "

@@ -132,7 +132,11 @@ KINDS: tuple[Kind, ...] = (
 
 KIND: dict[str, Kind] = {kind.name: kind for kind in KINDS}
 
-MISSING_IN: dict[str, str] = {"gateway": MISSING_IN_GATEWAY, "core": MISSING_IN_CORE, "mobile": MISSING_IN_MOBILE}
+MISSING_IN: dict[str, str] = {
+    "gateway": MISSING_IN_GATEWAY,
+    "core": MISSING_IN_CORE,
+    "mobile": MISSING_IN_MOBILE,
+}
 """Ledger -> the reason that says its leg is missing."""
 
 FAMILY_OF_REASON: dict[str, Family] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from paylake.errors import SourceError
@@ -49,7 +49,7 @@ class Tick:
         if as_of.tzinfo is None:
             raise ValueError("as_of names no offset")
         ends = {t: {int(p): int(o) for p, o in parts.items()} for t, parts in data["ends"].items()}
-        return Tick(as_of.astimezone(timezone.utc), ends, bool(data.get("closing", False)))
+        return Tick(as_of.astimezone(UTC), ends, bool(data.get("closing", False)))
 
 
 def has_read(read: Ends, ends: Ends) -> bool:

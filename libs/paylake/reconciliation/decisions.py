@@ -114,9 +114,7 @@ def _with_kind(items: DataFrame) -> DataFrame:
     amounts_differ = _has(taxonomy.AMOUNT_OVER) | _has(taxonomy.AMOUNT_UNDER)
     ratio = spread_ratio(F.col("_smallest"), F.col("_largest"))
     tolerance = F.col("_tolerance")
-    each_differs = _all(
-        F.coalesce(F.abs(a - b) > tolerance, F.lit(False)) for a, b in combinations(_legs("amount"), 2)
-    )
+    each_differs = _all(F.coalesce(F.abs(a - b) > tolerance, F.lit(False)) for a, b in combinations(_legs("amount"), 2))
     applies = {
         "DUPLICATE_POSTING": _has(taxonomy.DUPLICATE_POSTING),
         "CURRENCY_MISMATCH": _has(taxonomy.CURRENCY_MISMATCH),
@@ -207,5 +205,3 @@ def _with_discrepancies(items: DataFrame) -> DataFrame:
     compact = F.array_compact(F.array(*found))
     none = F.array().cast(f"array<{DISCREPANCY.simpleString()}>")
     return items.withColumn("discrepancies", F.when(F.size("reasons") > 0, compact).otherwise(none))
-
-

@@ -78,7 +78,12 @@ def from_state(rows: DataFrame) -> DataFrame:
         ]
     described_by = F.array_position(F.array(*(F.lit(ledger) for ledger in LEDGERS)), F.col("described_by")).cast("int")
     return rows.select(
-        "transaction_id", _facts(described_by).alias("facts"), *legs, *PRIOR, "first_recorded_at", "last_recorded_at"
+        "transaction_id",
+        _facts(described_by).alias("facts"),
+        *legs,
+        *PRIOR,
+        "first_recorded_at",
+        "last_recorded_at",
     )
 
 
@@ -94,7 +99,10 @@ def combine(partial_items: DataFrame) -> DataFrame:
             .alias(f"{ledger}_is_duplicated"),
         ]  # fmt: skip
     aggregates += [F.max(name).alias(name) for name in PRIOR]
-    aggregates += [F.min("first_recorded_at").alias("first_recorded_at"), F.max("last_recorded_at").alias("last_recorded_at")]
+    aggregates += [
+        F.min("first_recorded_at").alias("first_recorded_at"),
+        F.max("last_recorded_at").alias("last_recorded_at"),
+    ]
     return _flat(partial_items.groupBy("transaction_id").agg(*aggregates))
 
 

@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from paylake.contracts.currencies import OTHER_MINOR_UNITS
 from paylake.contracts.table import MONEY
+from paylake.errors import SettingsError
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,12 @@ class Rules:
 
     def _minor(self, digits: int) -> Decimal:
         return Decimal(self.tolerated_minor_units).scaleb(-digits)
+
+
+def amounts_by_currency(text: str) -> Mapping[str, Decimal]:
+    """`INR=0.05,USD=0.01` as a mapping; SettingsError for anything else."""
+    try:
+        pairs = (part.split("=") for part in text.split(",") if part)
+        return {code.strip().upper(): Decimal(amount) for code, amount in pairs}
+    except (ValueError, InvalidOperation):
+        raise SettingsError(f"An amount tolerance cannot be {text!r}; write for example INR=0.05,USD=0.01.") from None

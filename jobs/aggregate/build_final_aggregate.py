@@ -1,0 +1,50 @@
+"""Merge what the stream said with what raw history gives, prove the totals, and publish."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import ClassVar
+
+from pyspark.sql import SparkSession
+
+from paylake import nightly
+from paylake.session import run
+from paylake.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildFinalAggregateSettings:
+    """Write the final indexes of one business date and publish them, if their totals close."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "spark-submit jobs/aggregate/build_final_aggregate.py --business-date 2026-01-15",
+    )
+
+    business_date: date = setting(help="the business date to close")
+    lake: str = setting(
+        "build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",), aliases=("--output_path",)
+    )
+    run_at: datetime | None = setting(None, "time of the run that versions carry; default: now")
+    transactional_topics: tuple[str, ...] = setting((), "topics written in transactions, whose markers take offsets")
+
+
+def main(spark: SparkSession, settings: BuildFinalAggregateSettings) -> None:
+    """Close the date; fails, and publishes nothing, where its totals do not close."""
+    run_at = settings.run_at or datetime.now(UTC)
+    done = nightly.build_final_aggregate(spark, settings.lake, settings.business_date, run_at, settings.transactional_topics)
+    log = logging.getLogger(__name__)
+    log.info(
+        "run %s: %s, %s\n%s",
+        done.run_id,
+        done.outcome,
+        "published" if done.changed else "no news",
+        nightly.proof_table(done),
+    )
+    for why, count in done.differences.items():
+        log.warning("stream and batch differ in %d transactions: %s", count, why)
+
+
+if __name__ == "__main__":
+    run(main, BuildFinalAggregateSettings)

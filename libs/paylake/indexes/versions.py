@@ -1,0 +1,109 @@
+"""Versions of the reconciliation index: what a run adds, and which versions it closes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RECONCILIATION_INDEX
+from paylake.contracts.topics import LEDGERS
+from paylake.quality import conform
+
+SAID = tuple(name for name in RECONCILIATION_INDEX.content_columns if name not in ("recon_id", "content_hash"))
+"""The columns whose content makes a version."""
+
+
+class Changes(NamedTuple):
+    """What a run changes: versions to add, and the recon_ids whose current version it closes."""
+
+    added: DataFrame
+    closed: DataFrame
+
+
+def recon_id(transaction_id: Column) -> Column:
+    """The identifier of the economic event: the same in every run."""
+    return F.left(F.sha2(F.concat(F.lit("transaction|"), transaction_id), 256), F.lit(32))
+
+
+def merged(batch_index: DataFrame, stream: DataFrame) -> DataFrame:
+    """One row per transaction, its latest state: recomputed where it was, else as the stream says, provisionally."""
+    recomputed = batch_index.withColumn("decided_by", F.lit("batch"))
+    only_streamed = (
+        stream.join(batch_index.select("transaction_id"), on="transaction_id", how="left_anti")
+        .withColumns({
+            "quarantined_legs": F.array().cast("array<string>"),
+            "finality": F.lit("provisional"),
+            "decided_by": F.lit("stream"),
+        })
+        .select(*recomputed.columns)
+    )  # fmt: skip
+    return with_content(recomputed.unionByName(only_streamed))
+
+
+def with_content(rows: DataFrame) -> DataFrame:
+    """The rows with their economic event's identifier and the hash of what they say."""
+    return rows.withColumn("recon_id", recon_id(F.col("transaction_id"))).withColumn(
+        "content_hash", F.xxhash64(*(F.to_json(n) if n == "discrepancies" else F.col(n) for n in SAID))
+    )
+
+
+def changes(latest: DataFrame, current: DataFrame, run_id: str, run_at: datetime) -> Changes:
+    """The versions that differ from the current ones, and what they replace; a transaction that is gone is closed."""
+    known = current.select("recon_id", F.col("content_hash").alias("_known_hash"))
+    compared = latest.join(known, on="recon_id", how="full_outer")
+    is_gone = F.col("transaction_id").isNull()
+    is_changed = ~is_gone & ~F.col("content_hash").eqNullSafe(F.col("_known_hash"))
+    added = compared.where(is_changed).withColumns({
+        "valid_from": F.lit(run_at),
+        "valid_to": F.lit(None).cast("timestamp"),
+        "is_current": F.lit(True),
+        "run_id": F.lit(run_id),
+        "closed_by_run_id": F.lit(None).cast("string"),
+    })  # fmt: skip
+    closed = compared.where((is_gone | is_changed) & F.col("_known_hash").isNotNull()).select("recon_id")
+    return Changes(conform(added, RECONCILIATION_INDEX), closed)
+
+
+def breaks(latest: DataFrame, known: DataFrame, run_id: str, run_at: datetime) -> DataFrame:
+    """One row per break that a run opens, changes or resolves; none where there is no news."""
+    largest = F.greatest(*(F.col(f"{ledger}_amount") for ledger in LEDGERS))
+    is_missing = F.array_contains("reasons", "MISSING_IN_GATEWAY") | F.array_contains("reasons", "MISSING_IN_CORE") | (
+        F.array_contains("reasons", "MISSING_IN_MOBILE")
+    )  # fmt: skip
+    amount = F.when(is_missing | F.col("difference_amount").isNull(), largest).otherwise(F.col("difference_amount"))
+    found = latest.where("kind IS NOT NULL").select(
+        F.left(F.sha2(F.concat_ws("|", "recon_id", "kind"), 256), F.lit(32)).alias("break_id"),
+        "recon_id", "transaction_id", "business_date", "kind", "family", "reason", "reasons", "severity", "owner",
+        amount.alias("amount"),
+        F.coalesce(*(F.col(f"{ledger}_currency") for ledger in LEDGERS)).alias("currency"),
+        "quarantined_legs",
+    )  # fmt: skip
+    content = [c for c in found.columns if c != "break_id"]
+    old = known.select("break_id", *(F.col(c).alias(f"_{c}") for c in known.columns if c != "break_id"))
+    compared = found.join(old, on="break_id", how="full_outer")
+    is_found = F.col("recon_id").isNotNull()
+    same = F.col("_state").eqNullSafe(F.lit("OPEN"))
+    for c in content:
+        same = same & F.col(c).eqNullSafe(F.col(f"_{c}"))
+    is_resolved = ~is_found & (F.col("_state") == "OPEN")
+    news = compared.where((is_found & ~same) | is_resolved)
+    return conform(
+        news.select(
+            "break_id",
+            *(F.when(is_found, F.col(c)).otherwise(F.col(f"_{c}")).alias(c) for c in content),
+            F.when(is_found, "OPEN").otherwise("RESOLVED").alias("state"),
+            F.coalesce("_opened_at", F.lit(run_at)).alias("opened_at"),
+            F.when(~is_found, F.lit(run_at)).alias("resolved_at"),
+            F.coalesce("_opened_by_run_id", F.lit(run_id)).alias("opened_by_run_id"),
+            F.when(~is_found, F.lit(run_id)).alias("resolved_by_run_id"),
+        ),
+        BREAKS,
+    )
+
+
+def aggregate(current: DataFrame) -> DataFrame:
+    """One row per transaction, its latest state, for every consumer."""
+    return conform(current, AGGREGATE_INDEX)

@@ -1,0 +1,352 @@
+"""The nightly run's effects: which rows it reads, in which order it writes, and what makes it publish or fail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from paylake import tables
+from paylake.contracts import (
+    AGGREGATE_INDEX,
+    BATCH_INDEX,
+    BREAKS,
+    CONTROL_TOTALS,
+    LEDGER_ENTRIES,
+    OPEN_ITEMS,
+    QUARANTINE,
+    RECONCILIATION_INDEX,
+    RECONCILIATION_PARTIAL,
+    RUN_CONTROLS,
+)
+from paylake.contracts.topics import CONTROLS, TOPIC_LEDGERS
+from paylake.errors import ControlError, SourceError
+from paylake.indexes import comparison, proof, versions
+from paylake.indexes.batch_index import batch_index, of_business_date, recompute, unreleased
+from paylake.indexes.control_totals import parse_control_totals
+from paylake.indexes.proof import OffsetProof, Proof, Sum
+from paylake.reconciliation.clock import Clock, Ends
+from paylake.reconciliation.overdue import DUE_TYPE, due_by_ledger
+from paylake.reconciliation.rules import Rules
+from paylake.settings import KafkaSettings
+from paylake.stream_state import StreamState
+
+log = logging.getLogger(__name__)
+
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """The state of the stream that a run reads, so that its inputs cannot move while it works."""
+
+    version: int
+    state: StreamState
+
+    @staticmethod
+    def latest(spark: SparkSession, lake: str) -> Pin:
+        """The stream as of its last commit; SourceError where it has none."""
+        commit = tables.last_commit(spark, lake, OPEN_ITEMS)
+        if commit.metadata is None:
+            raise SourceError(f"The stream has not written to {lake} yet; run `paylake stream` before the nightly run.")
+        return Pin(commit.version, StreamState.from_metadata(commit.metadata))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a nightly run came to."""
+
+    run_id: str
+    outcome: str
+    published: bool
+    changed: bool
+    proofs: tuple[Proof, ...]
+    offsets: tuple[OffsetProof, ...]
+    differences: Mapping[str, int]
+
+
+def ingest_control_totals(spark: SparkSession, lake: str, kafka: KafkaSettings) -> None:
+    """Take the sources' control totals from their topic; a later statement corrects an earlier one."""
+    tables.create(spark, lake, CONTROL_TOTALS)
+    records = (
+        spark.read.format("kafka")
+        .options(**kafka.spark_options())
+        .option("subscribe", CONTROLS)
+        .option("startingOffsets", "earliest")
+        .load()
+    )
+    totals = parse_control_totals(records).accepted
+    known = tables.read(spark, lake, CONTROL_TOTALS)
+    news = totals.join(known, on=list(CONTROL_TOTALS.columns[:-1]), how="left_anti")
+    if news.isEmpty():
+        return
+    on = " AND ".join(f"t.{k} = s.{k}" for k in CONTROL_TOTALS.key)
+    update = {c: f"s.{c}" for c in ("records", "amount", "offset")}
+    tables.merge(news, lake, CONTROL_TOTALS, on=on, update=update)
+
+
+def build_batch_index(spark: SparkSession, lake: str, business_date: date, rules: Rules, missing_after: timedelta) -> bool:
+    """Recompute a business date from raw history; False where that gives what is there already."""
+    pin = Pin.latest(spark, lake)
+    tables.create(spark, lake, BATCH_INDEX, RECONCILIATION_INDEX)
+    entries = read_until(tables.read(spark, lake, LEDGER_ENTRIES), pin.state.ends)
+    bad = read_until(tables.read(spark, lake, QUARANTINE), pin.state.ends)
+    unclosed = tables.read(spark, lake, OPEN_ITEMS, pin.version).where("is_open").select("transaction_id")
+    near = F.col("ingest_date").between(F.lit(business_date - A_DAY), F.lit(business_date + A_DAY))
+    wanted = entries.where(near).unionByName(
+        entries.where(~near).join(F.broadcast(unclosed), on="transaction_id", how="left_semi")
+    )
+    clock: Clock = pin.state.clock
+    due = spark.createDataFrame([(due_by_ledger(clock.due(missing_after)),)], f"due {DUE_TYPE}")
+    final = (
+        tables.read(spark, lake, RECONCILIATION_INDEX)
+        .where("is_current AND finality = 'final'")
+        .where(F.col("business_date").between(F.lit(business_date - A_DAY), F.lit(business_date + A_DAY)))
+    )
+    decided = of_business_date(recompute(wanted, due, rules), final, business_date)
+    index = batch_index(decided, unreleased(bad, entries)).persist()
+    try:
+        known = tables.read(spark, lake, BATCH_INDEX).where(F.col("business_date") == F.lit(business_date))
+        if _same(index, known, BATCH_INDEX.columns):
+            return False
+        tables.replace_where(
+            index,
+            lake,
+            BATCH_INDEX,
+            f"business_date = DATE'{business_date}'",
+            {**pin.state.to_metadata(), "pinned": pin.version},
+        )
+        return True
+    finally:
+        index.unpersist()
+
+
+def build_final_aggregate(
+    spark: SparkSession, lake: str, business_date: date, run_at: datetime, transactional: Iterable[str] = ()
+) -> Run:
+    """Merge, prove, write versions, and publish with the last row; a date without news writes nothing.
+
+    Raises ControlError, with a table of the differences, where the totals do not close: then nothing is published.
+    """
+    tables.create(spark, lake, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS)
+    pin = Pin.latest(spark, lake)
+    of_date = F.col("business_date") == F.lit(business_date)
+    batch = tables.read(spark, lake, BATCH_INDEX).where(of_date)
+    stream = _stream(spark, lake, pin, business_date).persist()
+    latest = versions.merged(batch, stream.where(of_date)).persist()
+    try:
+        why = {r["why"]: r["count"] for r in comparison.differences(batch, stream).groupBy("why").count().collect()}
+        index = latest.select(*_PROVED).unionByName(
+            stream.join(latest.select("transaction_id"), on="transaction_id", how="left_anti").select(*_PROVED)
+        )
+        proofs = _prove(spark, lake, business_date, pin, index)
+        offsets = _prove_offsets(spark, lake, pin, transactional)
+        published = _published(spark, lake, business_date)
+        # a run that crashed before it published has left rows under this number: they are adopted, not doubled
+        run_id = f"{business_date}-{len(published) + 1:03d}"
+        outcome = proof.outcome_of([*proofs, *offsets])
+        run = Run(run_id, outcome, outcome != proof.FAILED, True, tuple(proofs), tuple(offsets), why)
+        rows = _control_rows(run, business_date, run_at, pin)
+        if outcome == proof.FAILED:
+            _append_controls(spark, lake, rows)
+            raise ControlError(f"Run {run_id} does not close, and nothing is published:\n{proof_table(run)}")
+        current = tables.read(spark, lake, RECONCILIATION_INDEX).where(of_date & F.col("is_current"))
+        found = versions.changes(latest, current, run_id, run_at)
+        added, closed = found.added.persist(), found.closed.persist()
+        known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
+        news = versions.breaks(latest, known_breaks, run_id, run_at).persist()
+        changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty())
+        if not changed and published and _already_proved(spark, lake, published[-1], rows):
+            return replace(run, run_id=published[-1], changed=False)
+        if changed:
+            _write_versions(lake, business_date, added, closed, run_id, run_at)
+            tables.merge(
+                news,
+                lake,
+                BREAKS,
+                on="t.break_id = s.break_id",
+                update={c: f"s.`{c}`" for c in BREAKS.columns},
+            )
+            aggregated = latest.withColumn("run_id", F.lit(run_id))
+            tables.replace_where(
+                versions.aggregate(aggregated),
+                lake,
+                AGGREGATE_INDEX,
+                f"business_date = DATE'{business_date}'",
+            )
+        _append_controls(spark, lake, [*rows, _published_row(run, business_date, run_at, pin)])
+        return run
+    finally:
+        spark.catalog.clearCache()
+
+
+_PROVED = ("transaction_id", "status", "gateway_amount", "core_amount", "mobile_amount")
+
+
+def read_until(rows: DataFrame, ends: Ends) -> DataFrame:
+    """The rows of the ledgers' topics before the offsets to which the stream has committed."""
+    is_read = F.lit(False)
+    for topic, partitions in ends.items():
+        if topic in TOPIC_LEDGERS:
+            for partition, end in partitions.items():
+                is_read = is_read | ((F.col("topic") == topic) & (F.col("partition") == partition) & (F.col("offset") < end))
+    return rows.where(is_read)
+
+
+def _stream(spark: SparkSession, lake: str, pin: Pin, business_date: date) -> DataFrame:
+    """What the stream says of the transactions around a date, as of the pin."""
+    generation, batch = pin.state.generation, pin.state.batch
+    until = (F.col("generation") < generation) | ((F.col("generation") == generation) & (F.col("batch") <= batch))
+    partial = tables.read(spark, lake, RECONCILIATION_PARTIAL).where(
+        until & (F.col("ingest_date") >= F.lit(business_date - A_DAY))
+    )
+    return comparison.latest_decisions(partial, tables.read(spark, lake, OPEN_ITEMS, pin.version))
+
+
+def _prove(spark: SparkSession, lake: str, business_date: date, pin: Pin, index: DataFrame) -> list[Proof]:
+    entries = read_until(tables.read(spark, lake, LEDGER_ENTRIES), pin.state.ends)
+    window = entries.where(F.col("ingest_date") >= F.lit(business_date - A_DAY))
+    booked = proof.postings(window).where(F.col("posting_date") == F.lit(business_date))
+    classes, totals, redelivered = {}, {}, {}
+    for r in proof.accounted(booked, index).collect():
+        key = (r["source"], r["currency"])
+        classes[(*key, r["class"])] = Sum(r["records"], r["index_amount"])
+        totals[key] = totals.get(key, Sum()) + Sum(r["records"], r["booked_amount"])
+        again = Sum(r["redelivered_records"], r["redelivered_amount"])
+        redelivered[key] = redelivered.get(key, Sum()) + again
+    bad = unreleased(read_until(tables.read(spark, lake, QUARANTINE), pin.state.ends), entries)
+    rejected, unreadable = {}, {}
+    for r in proof.rejected(bad, business_date).collect():
+        if r["currency"] == "-":
+            unreadable[r["source"]] = r["records"]
+        else:
+            rejected[(r["source"], r["currency"])] = Sum(r["records"], r["amount"])
+    day = F.to_date("hour") == F.lit(business_date)
+    stated = tables.read(spark, lake, CONTROL_TOTALS).where(day).groupBy("source", "currency")
+    control = {
+        (r["source"], r["currency"]): Sum(r["n"], r["a"])
+        for r in stated.agg(F.sum("records").alias("n"), F.sum("amount").cast("decimal(28,4)").alias("a")).collect()
+    }
+    return proof.prove(control, classes, totals, redelivered, rejected, unreadable)
+
+
+def _prove_offsets(spark: SparkSession, lake: str, pin: Pin, transactional: Iterable[str]) -> list[OffsetProof]:
+    ends = {t: p for t, p in pin.state.ends.items() if t in TOPIC_LEDGERS}
+    rows = proof.offset_counts(
+        read_until(tables.read(spark, lake, LEDGER_ENTRIES), ends),
+        read_until(tables.read(spark, lake, QUARANTINE), ends),
+    )
+    counts = {
+        (r["topic"], r["partition"]): (r["n"], r["accepted"], r["low"], r["high"], r["spanned"]) for r in rows.collect()
+    }
+    return proof.prove_offsets(counts, pin.state.starts, ends, transactional)
+
+
+def _same(left: DataFrame, right: DataFrame, columns: tuple[str, ...]) -> bool:
+    return tables.content_hash(left, columns) == tables.content_hash(right, columns)
+
+
+def _write_versions(
+    lake: str, business_date: date, added: DataFrame, closed: DataFrame, run_id: str, run_at: datetime
+) -> None:
+    """Close the versions that are replaced, and add the new ones, in one commit."""
+    closing = closed.select(
+        *(F.lit(None).cast(f.type).alias(f.name) for f in RECONCILIATION_INDEX.fields),
+        F.col("recon_id").alias("_closes"),
+    ).withColumns({"valid_to": F.lit(run_at), "run_id": F.lit(run_id)})
+    source = added.withColumn("_closes", F.lit(None).cast("string")).unionByName(closing)
+    on = f"t.recon_id = s._closes AND t.is_current AND t.business_date = DATE'{business_date}'"
+    update = {"valid_to": "s.valid_to", "is_current": "false", "closed_by_run_id": "s.run_id"}
+    tables.merge(source, lake, RECONCILIATION_INDEX, on=on, update=update)
+
+
+def _published(spark: SparkSession, lake: str, business_date: date) -> list[str]:
+    """The published runs of a business date, in order."""
+    rows = tables.read(spark, lake, RUN_CONTROLS).where(
+        (F.col("business_date") == F.lit(business_date)) & (F.col("row_kind") == "PUBLISHED")
+    )
+    return sorted(r["run_id"] for r in rows.select("run_id").collect())
+
+
+def _already_proved(spark: SparkSession, lake: str, run_id: str, rows: list[dict[str, Any]]) -> bool:
+    """True where a published run has said the same of its totals."""
+    ignored = {"run_id", "run_at", "stream_generation", "stream_batch"}
+    columns = [c for c in RUN_CONTROLS.columns if c not in ignored]
+    said = tables.read(spark, lake, RUN_CONTROLS).where((F.col("run_id") == run_id) & (F.col("row_kind") != "PUBLISHED"))
+    known = {tuple(r[c] for c in columns) for r in said.select(*columns).collect()}
+    return known == {tuple(row[c] for c in columns) for row in rows}
+
+
+def _control_rows(run: Run, business_date: date, run_at: datetime, pin: Pin) -> list[dict[str, Any]]:
+    """The rows of `run_controls` that say what was proved."""
+    base = _blank_row(run, business_date, run_at, pin)
+    rows = []
+    for p in run.proofs:
+        row = {
+            **base,
+            "row_kind": "PROOF",
+            "source": p.source,
+            "currency": p.currency,
+            "outcome": p.outcome,
+            "note": p.note,
+        }
+        for name in ("received", "matched", "broken", "pending", "redelivered", "rejected"):
+            total: Sum = getattr(p, name)
+            row |= {f"{name}_records": total.records, f"{name}_amount": total.amount}
+        if p.control is not None:
+            row |= {"control_records": p.control.records, "control_amount": p.control.amount}
+        rows.append({**row, "unreadable_records": p.unreadable_records})
+    for o in run.offsets:
+        rows.append({
+            **base, "row_kind": "OFFSETS", "source": f"{o.topic}/{o.partition}", "outcome": o.outcome, "note": o.note,
+            "received_records": o.accepted + o.quarantined, "rejected_records": o.quarantined,
+            "first_offset": o.first, "end_offset": o.end, "gap_records": o.gaps,
+        })  # fmt: skip
+    for why, count in sorted(run.differences.items()):
+        rows.append({**base, "row_kind": "DIFFERENCE", "source": why, "outcome": run.outcome, "broken_records": count})
+    return rows
+
+
+def _published_row(run: Run, business_date: date, run_at: datetime, pin: Pin) -> dict[str, Any]:
+    note = f"{sum(run.differences.values())} transactions differ between stream and batch" if run.differences else None
+    return {
+        **_blank_row(run, business_date, run_at, pin),
+        "row_kind": "PUBLISHED",
+        "outcome": run.outcome,
+        "note": note,
+    }
+
+
+def _blank_row(run: Run, business_date: date, run_at: datetime, pin: Pin) -> dict[str, Any]:
+    """A row of `run_controls` without any total."""
+    empty = {f.name: None if f.nullable else 0 for f in RUN_CONTROLS.fields}
+    amounts = {f.name: proof.ZERO for f in RUN_CONTROLS.fields if f.name.endswith("_amount") and not f.nullable}
+    said = {
+        "run_id": run.run_id, "business_date": business_date, "run_at": run_at, "source": "all", "currency": "-",
+        "stream_generation": pin.state.generation, "stream_batch": pin.state.batch,
+    }  # fmt: skip
+    return {**empty, **amounts, **said}
+
+
+def _append_controls(spark: SparkSession, lake: str, rows: list[dict[str, Any]]) -> None:
+    data = [tuple(row[name] for name in RUN_CONTROLS.columns) for row in rows]
+    tables.append(spark.createDataFrame(data, RUN_CONTROLS.schema).coalesce(1), lake, RUN_CONTROLS)
+
+
+def proof_table(run: Run) -> str:
+    """The proofs as a text table, for people."""
+    head = f"{'source':<10}{'cur':<5}{'control':>26}{'received':>12}{'matched':>10}{'broken':>9}{'pending':>9}{'rejected':>9}  outcome"
+    lines = [head]
+    for p in run.proofs:
+        control = f"{p.control.records} / {p.control.amount}" if p.control else "none"
+        lines.append(
+            f"{p.source:<10}{p.currency:<5}{control:>26}{p.received.records:>12}{p.matched.records:>10}{p.broken.records:>9}"
+            f"{p.pending.records:>9}{p.rejected.records + p.unreadable_records:>9}  {p.outcome}{': ' + p.note if p.note else ''}"
+        )
+    lines += [f"{o.topic}/{o.partition}: {o.note}" for o in run.offsets if o.note]
+    return "\n".join(lines)
