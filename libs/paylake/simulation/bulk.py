@@ -27,7 +27,6 @@ PRODUCER_OPTIONS = {
     "kafka.batch.size": "524288",
     "kafka.buffer.memory": "134217728",
     "kafka.max.request.size": "8388608",
-    "kafka.compression.type": "lz4",
 }
 
 

@@ -40,20 +40,14 @@ class SimulateSettings(KafkaSettings):
 
     payments: int | None = setting(None, "How many payments; 100000, and without end under --paced.")
     seed: int = setting(7, "The same seed gives the same people, payments and faults.")
-    start: datetime = setting(
-        datetime(2026, 1, 15, tzinfo=UTC), "When simulated time starts, unless --paced."
-    )
+    start: datetime = setting(datetime(2026, 1, 15, tzinfo=UTC), "When simulated time starts, unless --paced.")
     span: timedelta = setting(timedelta(hours=24), "How much simulated time the payments are spread over.")
     tick_every: timedelta | None = setting(None, "Time between ticks; 5m, and 1s under --paced.")
     currencies: str = setting("INR", "INR, mix (seven countries), or codes with commas between.")
     truth: Path | None = setting(None, "Folder for the truth: payments/ and faults/, as Parquet.")
 
-    chaos: str = setting(
-        "0.05", "Share of the payments that is broken, as 0.4 or 40%.", aliases="--chaos-rate"
-    )
-    weights: str = setting(
-        "", "Weights of chaos types, as MISSING_CBS=20,AMOUNT_MISMATCH=5; others keep theirs."
-    )
+    chaos: str = setting("0.05", "Share of the payments that is broken, as 0.4 or 40%.", aliases="--chaos-rate")
+    weights: str = setting("", "Weights of chaos types, as MISSING_CBS=20,AMOUNT_MISMATCH=5; others keep theirs.")
     fraud_rate: float | None = setting(None, "Share of all payments that is a FRAUD_ATTEMPT.")
     scenario: tuple[str, ...] = setting((), "Timed trouble: NAME@SECONDS[:INTENSITY[:REGION]].")
     duplicates: float = setting(0.0, "Share of the records that is delivered twice.")
@@ -65,12 +59,8 @@ class SimulateSettings(KafkaSettings):
     paced: bool = setting(False, "Produce in real time instead of as fast as possible.")
     tps: float | None = setting(None, "Payments a second, all banks together, under --paced; 80 without it.")
     speed: float = setting(1.0, "Multiplies the rate under --paced; from 0.1 to 10.")
-    banks: tuple[str, ...] = setting(
-        (), f"Banks under --paced: {', '.join(b.bank_id for b in BANKS)}; all if none."
-    )
-    topic: str = setting(
-        "", "Send the gateway's records alone to this one topic: no ledgers, truth, ticks or controls."
-    )
+    banks: tuple[str, ...] = setting((), f"Banks under --paced: {', '.join(b.bank_id for b in BANKS)}; all if none.")
+    topic: str = setting("", "Send the gateway's records alone to this one topic: no ledgers, truth, ticks or controls.")
     processes: int = setting(1, "Processes that send, unless --paced.")
 
 
@@ -111,9 +101,7 @@ def share_of(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise SettingsError(
-            f"--chaos: {text!r} is not a share of 0 to 1, nor of 0% to 100%; for example 40%."
-        )
+        raise SettingsError(f"--chaos: {text!r} is not a share of 0 to 1, nor of 0% to 100%; for example 40%.")
     return share
 
 
@@ -129,9 +117,7 @@ def weights_of(text: str) -> dict[str, float]:
     return weights
 
 
-def with_fraud(
-    chaos: float, weights: Mapping[str, float], fraud_rate: float
-) -> tuple[float, dict[str, float]]:
+def with_fraud(chaos: float, weights: Mapping[str, float], fraud_rate: float) -> tuple[float, dict[str, float]]:
     """Chaos rate and weights under which `fraud_rate` of all payments is fraud; other chaos stays."""
     others = {name: weight for name, weight in weights.items() if name != "FRAUD_ATTEMPT"}
     other_chaos = chaos * sum(others.values()) / (sum(weights.values()) or 1)
@@ -177,9 +163,7 @@ def _paced(settings: SimulateSettings) -> int:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        totals = perform(
-            plan, settings, control, settings.tps, settings.payments, settings.truth, banks_of(settings.banks)
-        )
+        totals = perform(plan, settings, control, settings.tps, settings.payments, settings.truth, banks_of(settings.banks))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

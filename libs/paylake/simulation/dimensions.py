@@ -120,7 +120,8 @@ def check_digit(digits: str) -> str:
 
 def test_card(network: str, rng: np.random.Generator) -> str:
     """A card number of a published test range that passes Luhn: 15 digits for AMEX, else 16."""
-    prefix = str(rng.choice(CARD_NETWORKS[network]))
+    prefixes = CARD_NETWORKS[network]
+    prefix = prefixes[rng.integers(len(prefixes))]
     length = 15 if network == "AMEX" else 16
     free = "".join(map(str, rng.integers(0, 10, length - len(prefix) - 1)))
     return prefix + free + check_digit(prefix + free)
@@ -152,8 +153,7 @@ def build_dimensions(seed: int, currencies: str) -> Dimensions:
     names = {i: _names(i, seed) for i in shares}
     cities = {i: _cities(i, seed) for i in shares}
     customers = tuple(
-        _customer(FIRST_USER + n, int(home), names[int(home)], cities[int(home)], rng)
-        for n, home in enumerate(homes)
+        _customer(FIRST_USER + n, int(home), names[int(home)], cities[int(home)], rng) for n, home in enumerate(homes)
     )
     return Dimensions(customers, _merchants(seed, next(iter(shares)), rng))
 

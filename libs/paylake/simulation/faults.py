@@ -108,9 +108,7 @@ def postings_of(rng: np.random.Generator, legs: Legs) -> Postings:
     )
 
 
-def deliver(
-    rng: np.random.Generator, postings: Postings, values: pa.Array, odds: Odds, last_ms: int
-) -> Deliveries:
+def deliver(rng: np.random.Generator, postings: Postings, values: pa.Array, odds: Odds, last_ms: int) -> Deliveries:
     """The records as they arrive, none after `last_ms`; `values` are the good records, one per posting."""
     payment = postings.payment
     arrival_ms = postings.sent_ms.copy()

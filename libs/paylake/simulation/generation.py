@@ -25,6 +25,8 @@ from paylake.simulation.truth import (
     topics_of,
 )
 
+LAST_SECOND_PAYMENTS = 5
+
 DELIVERIES_SCHEMA = pa.schema(
     [
         pa.field("topic", pa.string(), nullable=False),
@@ -99,7 +101,10 @@ def chunks(plan: Plan, steps: Iterable[Step], last_ms: int | None, stream: int =
 
 def _draw(plan: Plan, step: Step, rng: np.random.Generator, last_ms: int | None) -> _Block:
     people = build_dimensions(plan.seed, plan.currencies)
-    payments = draw_payments(rng, _times(rng, step), people, plan.bank)
+    at_ms = _times(rng, step)
+    if step.ticks_ms[-1] == plan.end_ms and last_ms is not None:
+        _to_the_end(rng, at_ms, step.counts[-1], plan.end_ms)
+    payments = draw_payments(rng, at_ms, people, plan.bank)
     types = chaos_types(rng, payments.count, step.chaos, plan.weights)
     strain = rng.random(payments.count)
     odds = Odds.of(plan.faults, payments.count)
@@ -137,6 +142,14 @@ def _times(rng: np.random.Generator, step: Step) -> np.ndarray[tuple[int], np.dt
         for since_ms, until_ms, count in zip(starts_ms, step.ticks_ms, step.counts, strict=True)
     ]
     return np.sort(np.concatenate(each).astype(np.int64))
+
+
+def _to_the_end(
+    rng: np.random.Generator, at_ms: np.ndarray[tuple[int], np.dtype[np.int64]], available: int, end_ms: int
+) -> None:
+    """Move the last few payments into the last second, so that some legs fall on the next day."""
+    moved = min(available, LAST_SECOND_PAYMENTS)
+    at_ms[len(at_ms) - moved :] = np.sort(rng.integers(end_ms - 1_000, end_ms, moved))
 
 
 def arrivals_ms(deliveries: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -111,8 +111,7 @@ def perform(
         ]
         pool = stack.enter_context(ThreadPoolExecutor(len(banks)))
         running = [
-            pool.submit(producer.run, rate, limit)
-            for producer, rate, limit in zip(producers, rates, limits, strict=True)
+            pool.submit(producer.run, rate, limit) for producer, rate, limit in zip(producers, rates, limits, strict=True)
         ]
         try:
             done = [future.result() for future in running]
@@ -123,9 +122,7 @@ def perform(
     return Totals(payments, records, time.perf_counter() - started, interrupted=not reached)
 
 
-def live_steps(
-    plan: Plan, control: SimulationControl, per_second: float, limit: int | None
-) -> Iterator[Step]:
+def live_steps(plan: Plan, control: SimulationControl, per_second: float, limit: int | None) -> Iterator[Step]:
     """A step per tick for as long as the simulation runs; each takes the knobs as they then stand."""
     every_ms = round(plan.tick_every.total_seconds() * 1000)
     since_ms, owed, made = plan.start_ms, 0.0, 0

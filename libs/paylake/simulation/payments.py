@@ -65,9 +65,7 @@ def draw_payments(
     country = homes[customer]
     popularity = 1 / np.arange(1, len(people.merchants) + 1)
     in_india = country == 0
-    channel = np.where(
-        in_india, rng.choice(4, count, p=INDIAN_CHANNELS), rng.choice(4, count, p=OTHER_CHANNELS)
-    )
+    channel = np.where(in_india, rng.choice(4, count, p=INDIAN_CHANNELS), rng.choice(4, count, p=OTHER_CHANNELS))
     return TruePayments(
         ids=uuids(rng, count),
         at_ms=at_ms,

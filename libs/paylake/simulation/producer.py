@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -80,9 +81,7 @@ class Sender:
         values = deliveries["value"].to_pylist()
         send, failed = self._producer.send, self._failed
         try:
-            for topic, key, value, partition, stamp in zip(
-                topics, keys, values, partitions, stamps, strict=True
-            ):
+            for topic, key, value, partition, stamp in zip(topics, keys, values, partitions, stamps, strict=True):
                 send(topic, value, key, None, partition, stamp).add_errback(failed)
         except KafkaError as error:
             raise SourceError(f"Kafka does not take records any more: {error}.") from None
@@ -118,9 +117,7 @@ class Sender:
             try:
                 self._partitions[topic] = len(self._producer.partitions_for(topic) or (0,))
             except KafkaError:
-                raise SourceError(
-                    f"there is no topic {topic}: create the topics with `paylake topics create`."
-                ) from None
+                raise SourceError(f"there is no topic {topic}: create the topics with `paylake topics create`.") from None
         return self._partitions[topic]
 
 
@@ -141,9 +138,7 @@ class Announcer:
             for partition in sorted(self._consumer.partitions_for_topic(topic) or ())
         ]
 
-    def reached(
-        self, producer: int, as_of: datetime, controls: Iterable[ControlTotal], is_last: bool
-    ) -> None:
+    def reached(self, producer: int, as_of: datetime, controls: Iterable[ControlTotal], is_last: bool) -> None:
         """Producer number `producer` has flushed everything that arrives by `as_of`."""
         with self._lock:
             self._controls.add(controls)
@@ -204,9 +199,7 @@ class TruthWriter:
         self._kept[name] = []
 
 
-def publish(
-    plan: Plan, kafka: KafkaSettings, truth_dir: Path | None = None, progress: Progress | None = None
-) -> Totals:
+def publish(plan: Plan, kafka: KafkaSettings, truth_dir: Path | None = None, progress: Progress | None = None) -> Totals:
     """Send the whole plan as fast as it goes, and write its truth under `truth_dir`.
 
     `progress` is called with the payments done and the payments planned. Ctrl-C ends it early and cleanly.
@@ -244,9 +237,7 @@ def publish(
 def single_stream(deliveries: pa.Table, topic: str) -> pa.Table:
     """The gateway's records alone, as a stream of payments on `topic`."""
     gateway = deliveries.filter(pc.equal(deliveries["topic"], PG_TRANSACTIONS))
-    return gateway.set_column(
-        0, deliveries.schema.field("topic"), pa.array([topic] * len(gateway), pa.string())
-    )
+    return gateway.set_column(0, deliveries.schema.field("topic"), pa.array([topic] * len(gateway), pa.string()))
 
 
 def tick(as_of_ms: int, ends: dict[str, dict[str, int]]) -> bytes:
@@ -296,9 +287,7 @@ class _Report:
     failure: str = ""
 
 
-def _publish_in_parallel(
-    plan: Plan, kafka: KafkaSettings, truth_dir: Path | None, progress: Progress | None
-) -> Totals:
+def _publish_in_parallel(plan: Plan, kafka: KafkaSettings, truth_dir: Path | None, progress: Progress | None) -> Totals:
     """Each process generates everything and sends some partitions, so that order per partition holds."""
     context = multiprocessing.get_context("spawn")
     reports: Queue[_Report] = context.Queue()
@@ -337,11 +326,10 @@ def _publish_in_parallel(
     return Totals(payments, records, time.perf_counter() - started)
 
 
-def _work(
-    number: int, plan: Plan, kafka: KafkaSettings, truth_dir: Path | None, reports: Queue[_Report]
-) -> None:
+def _work(number: int, plan: Plan, kafka: KafkaSettings, truth_dir: Path | None, reports: Queue[_Report]) -> None:
     """What one process does: the first one also keeps the truth and reports what is to be announced."""
     is_first = number == 0
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent ends us
     topics = list(LEDGER_TOPICS.values())
     try:
         sender = Sender(kafka)

@@ -40,9 +40,7 @@ SPELLINGS: dict[str, dict[str, tuple[str, str]]] = {
 """Ledger -> status -> how that ledger writes it."""
 
 
-def record_values(
-    payments: TruePayments, people: Dimensions, postings: Postings, bank_id: str | None = None
-) -> pa.Array:
+def record_values(payments: TruePayments, people: Dimensions, postings: Postings, bank_id: str | None = None) -> pa.Array:
     """The JSON text of each posting as UTF-8 bytes (binary, never null)."""
     payment = postings.payment
     home = payments.country[payment]
@@ -150,6 +148,5 @@ def _merchants(people: Dimensions) -> pa.Array:
 @lru_cache(maxsize=1)
 def _addresses() -> pa.Array:
     return pa.array(
-        _inside(ip_address=f"{network}.{host}") + "}"
-        for network, host in itertools.product(NETWORKS, range(256))
+        _inside(ip_address=f"{network}.{host}") + "}" for network, host in itertools.product(NETWORKS, range(256))
     )

@@ -94,8 +94,7 @@ def play(
 def _in_region(region: str, payments: TruePayments, people: Dimensions) -> NDArray[np.bool_]:
     wanted = region.lower()
     is_inside = [
-        wanted in ("", customer.city.lower(), COUNTRIES[customer.country].code.lower())
-        for customer in people.customers
+        wanted in ("", customer.city.lower(), COUNTRIES[customer.country].code.lower()) for customer in people.customers
     ]
     inside: NDArray[np.bool_] = np.array(is_inside)[payments.customer]
     return inside

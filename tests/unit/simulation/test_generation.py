@@ -30,9 +30,7 @@ def digest(plan: Plan) -> str:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
-    plan = Plan(
-        payments=500, chaos=0.4, faults=FaultRates(0.05, 0.05, 0.05, 0.05), tick_every=timedelta(hours=2)
-    )
+    plan = Plan(payments=500, chaos=0.4, faults=FaultRates(0.05, 0.05, 0.05, 0.05), tick_every=timedelta(hours=2))
     assert digest(plan) == digest(plan)
     assert digest(plan) != digest(replace(plan, seed=plan.seed + 1))
 
@@ -111,11 +109,7 @@ def test_control_totals_are_what_the_sources_booked_once_each(calm_day: Any) -> 
     amounts: Counter[tuple[str, str, str]] = Counter()
     for row in calm_day.deliveries:
         record = json.loads(row["value"])
-        hour = (
-            datetime.fromisoformat(record["timestamp"])
-            .astimezone(UTC)
-            .replace(minute=0, second=0, microsecond=0)
-        )
+        hour = datetime.fromisoformat(record["timestamp"]).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         key = (TOPIC_LEDGERS[row["topic"]], record["currency"], hour.isoformat())
         booked[key] += 1
         amounts[key] += Decimal(record["amount"])
@@ -123,6 +117,19 @@ def test_control_totals_are_what_the_sources_booked_once_each(calm_day: Any) -> 
     said = {(m["source"], m["currency"], m["hour"]): (m["records"], Decimal(m["amount"])) for m in messages}
     assert len(said) == len(messages)
     assert said == {key: (booked[key], amounts[key]) for key in booked}
+
+
+def test_some_payments_of_the_last_second_have_legs_on_the_next_day(calm_day: Any) -> None:
+    days = defaultdict(set)
+    for row in calm_day.deliveries:
+        at = datetime.fromisoformat(json.loads(row["value"])["timestamp"]).astimezone(UTC)
+        days[row["transaction_id"]].add(at.date().isoformat())
+    over_midnight = [key for key, seen in days.items() if len(seen) == 2]
+    assert 1 <= len(over_midnight) <= 5
+    assert {truth["business_date"].isoformat() for truth in calm_day.payments.values()} <= {
+        "2026-01-15",
+        "2026-01-16",
+    }
 
 
 def test_redeliveries_and_bad_records_leave_the_control_totals_alone(rough_day: Any) -> None:

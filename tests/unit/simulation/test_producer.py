@@ -3,20 +3,21 @@
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
 from paylake import broker
 from paylake.contracts.topics import CLOCK, CONTROLS, LEDGER_TOPICS, TOPICS
 from paylake.errors import SourceError
 from paylake.settings import KafkaSettings
-from paylake.simulation import FaultRates, Plan, generate, publish
+from paylake.simulation import FaultRates, Plan, SimulationControl, generate, perform, publish
 from paylake.simulation.producer import key_hashes, tick
 
 PLAN = Plan(payments=300, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.05, 0.05), tick_every=timedelta(hours=6))
@@ -51,18 +52,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> broker.Cluster:
 
 
 def read(kafka: KafkaSettings, topic: str) -> list[object]:
-    consumer = KafkaConsumer(
-        topic, **kafka.client_options(), auto_offset_reset="earliest", consumer_timeout_ms=1_000
-    )
+    consumer = KafkaConsumer(topic, **kafka.client_options(), auto_offset_reset="earliest", consumer_timeout_ms=500)
     try:
         return list(consumer)
     finally:
         consumer.close()
 
 
-def test_what_was_generated_arrives_with_its_ticks_totals_and_truth(
-    cluster: broker.Cluster, tmp_path: Path
-) -> None:
+def ledger_records(kafka: KafkaSettings) -> int:
+    consumer = KafkaConsumer(**kafka.client_options())
+    places = [TopicPartition(t, p) for t in LEDGER_TOPICS.values() for p in consumer.partitions_for_topic(t)]
+    ends: dict[TopicPartition, int] = consumer.end_offsets(places)
+    consumer.close()
+    return sum(ends.values())
+
+
+def test_what_was_generated_arrives_with_its_ticks_totals_and_truth(cluster: broker.Cluster, tmp_path: Path) -> None:
     seen: list[int] = []
     totals = publish(PLAN, cluster.kafka, tmp_path, lambda done, planned: seen.append(done))
     planned = list(generate(PLAN))
@@ -72,11 +77,7 @@ def test_what_was_generated_arrives_with_its_ticks_totals_and_truth(
 
     for topic in LEDGER_TOPICS.values():
         got = [(m.key, m.value, m.timestamp) for m in read(cluster.kafka, topic)]  # type: ignore[attr-defined]
-        sent = [
-            (r["key"], r["value"], round(r["timestamp"].timestamp() * 1000))
-            for r in rows
-            if r["topic"] == topic
-        ]
+        sent = [(r["key"], r["value"], round(r["timestamp"].timestamp() * 1000)) for r in rows if r["topic"] == topic]
         assert Counter(got) == Counter(sent)
 
     ticks = [json.loads(m.value) for m in read(cluster.kafka, CLOCK)]  # type: ignore[attr-defined]
@@ -91,3 +92,24 @@ def test_what_was_generated_arrives_with_its_ticks_totals_and_truth(
     assert pq.read_table(tmp_path / "payments") == pa.concat_tables([c.payments for c in planned])
     assert pq.read_table(tmp_path / "faults") == pa.concat_tables([c.faults for c in planned])
     assert os.listdir(tmp_path / "payments") == ["part-0.parquet"]
+
+
+def test_several_processes_send_the_same_records_as_one(cluster: broker.Cluster, tmp_path: Path) -> None:
+    before = ledger_records(cluster.kafka)
+    totals = publish(replace(PLAN, processes=2), cluster.kafka, tmp_path)
+    rows = pa.concat_tables([chunk.deliveries for chunk in generate(PLAN)])
+    assert (totals.payments, totals.records) == (300, len(rows))
+    assert ledger_records(cluster.kafka) - before == len(rows)
+    assert pq.read_table(tmp_path / "payments").num_rows == 300
+
+
+def test_banks_in_real_time_share_one_clock(cluster: broker.Cluster, tmp_path: Path) -> None:
+    started = len(read(cluster.kafka, CLOCK))
+    plan = Plan(tick_every=timedelta(milliseconds=500))
+    totals = perform(plan, cluster.kafka, SimulationControl(), tps=200, limit=200, truth_dir=tmp_path)
+    assert totals.payments == 200
+    assert not totals.interrupted
+    said = [json.loads(m.value)["as_of"] for m in read(cluster.kafka, CLOCK)[started:]]  # type: ignore[attr-defined]
+    assert 2 <= len(said) <= 6
+    assert said == sorted(said)
+    assert pq.read_table(tmp_path / "payments").num_rows == 200

@@ -86,11 +86,7 @@ def test_kind_status_and_reasons_agree_with_the_taxonomy(rough_day: Any) -> None
             continue
         assert truth["expected_status"] == KIND[kind].status.value
         assert reasons[0] in KIND[kind].reasons
-        possible = {
-            name
-            for name in precedence
-            if KIND[name].reasons[0] in reasons or reasons[0] in KIND[name].reasons
-        }
+        possible = {name for name in precedence if KIND[name].reasons[0] in reasons or reasons[0] in KIND[name].reasons}
         assert kind in possible
 
 
