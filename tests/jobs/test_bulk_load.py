@@ -15,7 +15,7 @@ from paylake import broker
 from paylake.contracts.topics import CLOCK, LEDGER_TOPICS, TOPICS
 from paylake.simulation import FaultRates, Plan, generate
 from paylake.simulation.bulk import load
-from paylake.simulation.producer import Sender
+from paylake.simulation.sender import Sender
 
 pytestmark = pytest.mark.spark
 

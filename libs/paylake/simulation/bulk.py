@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from paylake.settings import KafkaSettings
+from paylake.simulation.announcer import Announcer
 from paylake.simulation.generation import DELIVERIES_SCHEMA, Chunk, generate
 from paylake.simulation.plan import Plan
-from paylake.simulation.producer import Announcer, Progress, Totals, TruthWriter
+from paylake.simulation.totals import Progress, Totals
+from paylake.simulation.truth_writer import TruthWriter
 
 CHUNK_RECORDS = 500_000
 ROW_GROUP = 25_000

@@ -15,10 +15,14 @@ import numpy as np
 
 from paylake.errors import SettingsError
 from paylake.settings import KafkaSettings
+from paylake.simulation.announcer import Announcer
 from paylake.simulation.dimensions import BANKS, BankProfile
 from paylake.simulation.generation import Chunk, arrivals_ms, chunks
 from paylake.simulation.plan import Plan, Step
-from paylake.simulation.producer import Announcer, Sender, Totals, TruthWriter, single_stream
+from paylake.simulation.producer import single_stream
+from paylake.simulation.sender import Sender
+from paylake.simulation.totals import Totals
+from paylake.simulation.truth_writer import TruthWriter
 
 SLOWEST, FASTEST = 0.1, 10.0
 LINGER_MS = 5

@@ -18,7 +18,8 @@ from paylake.contracts.topics import CLOCK, CONTROLS, LEDGER_TOPICS, TOPICS
 from paylake.errors import SourceError
 from paylake.settings import KafkaSettings
 from paylake.simulation import FaultRates, Plan, SimulationControl, generate, perform, publish
-from paylake.simulation.producer import key_hashes, tick
+from paylake.simulation.announcer import tick
+from paylake.simulation.sender import key_hashes
 
 PLAN = Plan(payments=300, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.05, 0.05), tick_every=timedelta(hours=6))
 
