@@ -55,6 +55,7 @@ BY_NAME: dict[str, Any] = {
     "state": "OPEN",
     "finality": "final",
     "outcome": "closed",
+    "row_kind": "PROOF",
     "risk_score": 0,
     "gateway_amount": Decimal("100.0000"),
     FAILED_CHECKS: ["amount_positive"],

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# the same examples in every run, and no deadline on a machine that others use too
+settings.register_profile("paylake", derandomize=True, database=None, deadline=None)
+settings.load_profile("paylake")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,9 +63,8 @@ def _reset_spark(request: pytest.FixtureRequest) -> Iterator[None]:
     for query in session.streams.active:
         query.stop()
     session.catalog.clearCache()
-    for table in session.catalog.listTables():
-        if table.isTemporary:
-            session.catalog.dropTempView(table.name)
+    for view in session.sql("SHOW VIEWS").collect():
+        session.catalog.dropTempView(view["viewName"])
     now = dict(session.conf.getAll)
     for key in {*now, *at_start}:
         if now.get(key) == at_start.get(key) or not session.conf.isModifiable(key):
