@@ -124,9 +124,7 @@ def start(
         alive = () if state is None else _alive(data_dir, state.processes)
         if state is None or not alive:
             state = _State(brokers, _choose_ports(brokers, {} if state is None else state.ports, port), ())
-        started = [
-            node for node in _nodes(state) if node.node_id not in {process.node_id for process in alive}
-        ]
+        started = [node for node in _nodes(state) if node.node_id not in {process.node_id for process in alive}]
         if started:
             java, class_path = _java(), jars or find_jars("kafka")
             cluster_id = _cluster_id(data_dir)
@@ -169,9 +167,7 @@ def stop(data_dir: Path) -> bool:
 
 
 @contextmanager
-def running(
-    data_dir: Path, brokers: int = 1, jars: Path | None = None, port: int | None = None
-) -> Iterator[Cluster]:
+def running(data_dir: Path, brokers: int = 1, jars: Path | None = None, port: int | None = None) -> Iterator[Cluster]:
     """A started cluster for the length of a `with` block, stopped however the block ends."""
     cluster = start(data_dir, brokers, jars, port)
     try:
@@ -194,9 +190,7 @@ def find_jars(name: str, environ: Mapping[str, str] | None = None) -> Path:
             return (folder / name).resolve()
     looked = f"PAYLAKE_JARS ({named})" if named else f"a jars folder at or above {here}"
     target = "dev-setup" if name in ("spark", "kafka") else "test-slow"
-    raise SourceError(
-        f"the {name} jars are not in {looked}: run `make {target}`, or let PAYLAKE_JARS name their folder."
-    )
+    raise SourceError(f"the {name} jars are not in {looked}: run `make {target}`, or let PAYLAKE_JARS name their folder.")
 
 
 @dataclass(frozen=True)
@@ -237,15 +231,11 @@ def _read_state(data_dir: Path) -> _State | None:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         ports = {int(node_id): int(port) for node_id, port in saved["ports"].items()}
-        return _State(
-            int(saved["brokers"]), ports, tuple(Process(**process) for process in saved["processes"])
-        )
+        return _State(int(saved["brokers"]), ports, tuple(Process(**process) for process in saved["processes"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise SourceError(
-            f"{path} cannot be read: see with `ps` that no broker of it runs, then remove it."
-        ) from None
+        raise SourceError(f"{path} cannot be read: see with `ps` that no broker of it runs, then remove it.") from None
 
 
 def _write_state(data_dir: Path, state: _State) -> None:
@@ -262,8 +252,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
         lock = (data_dir / ".lock").open("w")
     except OSError as error:
         raise SourceError(
-            f"the broker's folder {data_dir} cannot be written ({error.strerror}): "
-            "name another with --data-dir."
+            f"the broker's folder {data_dir} cannot be written ({error.strerror}): name another with --data-dir."
         ) from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -333,9 +322,7 @@ def _configure(data_dir: Path, node: _Node, state: _State) -> None:
         listeners.append(f"CONTROLLER://{controller}")
     replicas = min(3, state.brokers)
     in_sync = max(1, replicas - 1)
-    roles = ",".join(
-        role for role, has in (("broker", node.is_broker), ("controller", node.is_controller)) if has
-    )
+    roles = ",".join(role for role, has in (("broker", node.is_broker), ("controller", node.is_controller)) if has)
     properties = {
         "process.roles": roles,
         "node.id": node.node_id,
@@ -428,9 +415,7 @@ def _started(pid: int) -> str | None:
 def _command_line(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    return subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True
-    ).stdout
+    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
 
 
 def _is_ours(data_dir: Path, process: Process) -> bool:
@@ -438,11 +423,7 @@ def _is_ours(data_dir: Path, process: Process) -> bool:
     with suppress(ChildProcessError, PermissionError):
         os.waitpid(process.pid, os.WNOHANG)
     started = _started(process.pid)
-    return (
-        started is not None
-        and started == process.started
-        and f"{data_dir}/config/" in _command_line(process.pid)
-    )
+    return started is not None and started == process.started and f"{data_dir}/config/" in _command_line(process.pid)
 
 
 def _alive(data_dir: Path, processes: Iterable[Process]) -> tuple[Process, ...]:
@@ -505,9 +486,7 @@ def last_words(log: Path) -> str:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(nothing)"
-    lines = [
-        line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\tat ", "\t..."))
-    ]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\tat ", "\t..."))]
     telling = [line for line in lines if re.search(r"ERROR|FATAL|Exception|Error\b|error:", line)]
     return (telling or lines or ["(nothing)"])[-1][:400]
 
@@ -554,9 +533,7 @@ def end_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, dict[i
         for topic in topics:
             partitions = consumer.partitions_for_topic(topic)
             if not partitions:
-                raise SourceError(
-                    f"there is no topic {topic} at {kafka.bootstrap_servers}: run `paylake topics create`."
-                )
+                raise SourceError(f"there is no topic {topic} at {kafka.bootstrap_servers}: run `paylake topics create`.")
             found = consumer.end_offsets([TopicPartition(topic, number) for number in sorted(partitions)])
             ends[topic] = {part.partition: found[part] for part in sorted(found)}
     return ends

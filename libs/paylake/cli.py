@@ -32,7 +32,7 @@ COMMANDS: dict[str, Command] = {
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
-    "quarantine": Command("list, show and release rejected records", "paylake.payments.release_command:main"),
+    "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
 }
 
 HELP = """\
@@ -100,9 +100,7 @@ def _load(name: str, command: Command) -> Callable[[list[str]], int]:
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("pyspark", "delta", "pandas"):
-            raise SettingsError(
-                f"`paylake {name}` needs {missing}: install it with pip install 'paylake[local]'."
-            ) from None
+            raise SettingsError(f"`paylake {name}` needs {missing}: install it with pip install 'paylake[local]'.") from None
         raise
     return loaded
 
@@ -138,9 +136,7 @@ class BrokerSettings:
         "paylake broker stop --data-dir /tmp/three",
     )
 
-    data_dir: Path = setting(
-        Path("build/broker"), "Folder of the cluster's data and logs.", env="PAYLAKE_BROKER_DIR"
-    )
+    data_dir: Path = setting(Path("build/broker"), "Folder of the cluster's data and logs.", env="PAYLAKE_BROKER_DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,9 +214,7 @@ def topics(argv: list[str]) -> int:
     action = _action("topics", argv, ("create",))
     settings = parse_settings(TopicsSettings, argv[1:], prog=f"paylake topics {action}")
     specs = {
-        name: TopicSpec(
-            topic.partitions, settings.replication_factor, {"retention.ms": str(topic.retention_ms)}
-        )
+        name: TopicSpec(topic.partitions, settings.replication_factor, {"retention.ms": str(topic.retention_ms)})
         for name, topic in TOPICS.items()
     }
     made = create_topics(settings, specs)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 
 from paylake import broker, operations, streams, tables
 from paylake.contracts import (
@@ -109,7 +110,7 @@ class LedgerDriver:
             fail_on_data_loss=schedule.fail_on_data_loss,
         )
 
-        def query() -> streams.StreamingQuery:
+        def query() -> StreamingQuery:
             return streams.start(self.stream.spark, self.kafka, plan, self._take)
 
         try:

@@ -212,7 +212,9 @@ def _prove(spark: SparkSession, lake: str, business_date: date, pin: Pin, index:
     entries = read_until(tables.read(spark, lake, LEDGER_ENTRIES), pin.state.ends)
     window = entries.where(F.col("ingest_date") >= F.lit(business_date - A_DAY))
     booked = proof.postings(window).where(F.col("posting_date") == F.lit(business_date))
-    classes, totals, redelivered = {}, {}, {}
+    classes: dict[tuple[str, str, str], Sum] = {}
+    totals: dict[tuple[str, str], Sum] = {}
+    redelivered: dict[tuple[str, str], Sum] = {}
     for r in proof.accounted(booked, index).collect():
         key = (r["source"], r["currency"])
         classes[(*key, r["class"])] = Sum(r["records"], r["index_amount"])
@@ -340,13 +342,13 @@ def _append_controls(spark: SparkSession, lake: str, rows: list[dict[str, Any]])
 
 def proof_table(run: Run) -> str:
     """The proofs as a text table, for people."""
-    head = f"{'source':<10}{'cur':<5}{'control':>26}{'received':>12}{'matched':>10}{'broken':>9}{'pending':>9}{'rejected':>9}  outcome"
-    lines = [head]
+    names = ("received", "matched", "broken", "pending", "rejected")
+    lines = [f"{'source':<10}{'cur':<5}{'control':>26}" + "".join(f"{name:>11}" for name in names) + "  outcome"]
     for p in run.proofs:
         control = f"{p.control.records} / {p.control.amount}" if p.control else "none"
-        lines.append(
-            f"{p.source:<10}{p.currency:<5}{control:>26}{p.received.records:>12}{p.matched.records:>10}{p.broken.records:>9}"
-            f"{p.pending.records:>9}{p.rejected.records + p.unreadable_records:>9}  {p.outcome}{': ' + p.note if p.note else ''}"
-        )
+        rejected = p.rejected.records + p.unreadable_records
+        counts = (p.received.records, p.matched.records, p.broken.records, p.pending.records, rejected)
+        verdict = f"{p.outcome}: {p.note}" if p.note else p.outcome
+        lines.append(f"{p.source:<10}{p.currency:<5}{control:>26}" + "".join(f"{n:>11}" for n in counts) + f"  {verdict}")
     lines += [f"{o.topic}/{o.partition}: {o.note}" for o in run.offsets if o.note]
     return "\n".join(lines)

@@ -31,7 +31,8 @@ def job(path: str) -> ModuleType:
         file = base / "jobs" / path
         if file.is_file():
             spec = importlib.util.spec_from_file_location(f"paylake_job_{file.stem}", file)
-            assert spec is not None and spec.loader is not None
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module  # dataclasses look their own module up
             spec.loader.exec_module(module)
@@ -175,7 +176,8 @@ def _run_stages(settings: DemoSettings, kafka: KafkaSettings, stages: Stages) ->
 
     def on_batch(report: BatchReport, seconds: float) -> None:
         done[0] += report.records
-        say(f"      batch {report.batch}: {done[0]:>9,} of {totals.records:,} records, {report.records / seconds:>8,.0f} per second")
+        rate = report.records / seconds
+        say(f"      batch {report.batch}: {done[0]:>9,} of {totals.records:,} records, {rate:>8,.0f} per second")
 
     driver.on_batch = on_batch
     with stages.stage("stream", "Matching the three ledgers as a stream, up to a closing tick"):
@@ -215,5 +217,3 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for noisy in ("kafka", "py4j"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-

@@ -190,9 +190,7 @@ def _read_flags(argv: Sequence[str], options: Iterable[_Option]) -> dict[str, tu
     while tokens:
         flag, equals, value = tokens.pop(0).partition("=")
         if not flag.startswith("--"):
-            raise SettingsError(
-                f"{flag!r} is not expected here: every setting is written --name value; see --help."
-            )
+            raise SettingsError(f"{flag!r} is not expected here: every setting is written --name value; see --help.")
         spelled = flag.replace("_", "-")
         option = by_flag.get(spelled)
         negated = by_flag.get(spelled.replace("--no-", "--", 1))
@@ -201,9 +199,7 @@ def _read_flags(argv: Sequence[str], options: Iterable[_Option]) -> dict[str, tu
         elif option is None:
             raise SettingsError(_unknown(flag, by_flag))
         elif option.secret:
-            raise SettingsError(
-                f"{flag} is not a flag, since others can read flags: use {option.ways_to_set()}."
-            )
+            raise SettingsError(f"{flag} is not a flag, since others can read flags: use {option.ways_to_set()}.")
         elif equals:
             given[option.name] = (flag, value)
         elif option.type is bool:
@@ -312,9 +308,7 @@ def help_text(kind: type[Any], prog: str) -> str:
     flags = [option for option in options if not option.secret]
     secrets = [option for option in options if option.secret]
     sections = [f"usage: {prog} [--name value ...]", inspect.cleandoc(kind.__doc__ or "")]
-    sections.append(
-        "settings (a flag, else the environment, else the default):\n" + "\n".join(map(_entry, flags))
-    )
+    sections.append("settings (a flag, else the environment, else the default):\n" + "\n".join(map(_entry, flags)))
     if secrets:
         sections.append("secrets (only from the environment):\n" + "\n".join(map(_entry, secrets)))
     examples = getattr(kind, "EXAMPLES", ())
@@ -391,9 +385,7 @@ class KafkaSettings:
         choices=(*_PASSWORD_MODULES, _MSK_IAM),
     )
     sasl_username: str | None = setting(None, "User for PLAIN and SCRAM.", env="KAFKA_SASL_USERNAME")
-    sasl_password: str | None = setting(
-        None, "Password for PLAIN and SCRAM.", env="KAFKA_SASL_PASSWORD", secret=True
-    )
+    sasl_password: str | None = setting(None, "Password for PLAIN and SCRAM.", env="KAFKA_SASL_PASSWORD", secret=True)
     ssl_ca_file: Path | None = setting(
         None,
         "PEM file of the authority that signed the brokers' certificates; the system's own list without it.",
@@ -416,9 +408,7 @@ class KafkaSettings:
             needed = {"KAFKA_SASL_USERNAME": self.sasl_username, "KAFKA_SASL_PASSWORD": self.sasl_password}
             missing = [name for name, value in needed.items() if not value]
             if missing:
-                raise SettingsError(
-                    f"{' and '.join(missing)} must be set in the environment for {self.sasl_mechanism}."
-                )
+                raise SettingsError(f"{' and '.join(missing)} must be set in the environment for {self.sasl_mechanism}.")
 
     @property
     def _uses_sasl(self) -> bool:
@@ -437,9 +427,7 @@ class KafkaSettings:
             options["kafka.sasl.mechanism"] = self.sasl_mechanism
             if self.sasl_mechanism == _MSK_IAM:
                 options["kafka.sasl.jaas.config"] = "software.amazon.msk.auth.iam.IAMLoginModule required;"
-                options["kafka.sasl.client.callback.handler.class"] = (
-                    "software.amazon.msk.auth.iam.IAMClientCallbackHandler"
-                )
+                options["kafka.sasl.client.callback.handler.class"] = "software.amazon.msk.auth.iam.IAMClientCallbackHandler"
             else:
                 options["kafka.sasl.jaas.config"] = (
                     f"{_PASSWORD_MODULES[self.sasl_mechanism]} required "

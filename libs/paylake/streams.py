@@ -15,7 +15,7 @@ from typing import Any
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from paylake.contracts.topics import CLOCK, TOPIC_LEDGERS
 from paylake.errors import PaylakeError, SourceError
@@ -76,7 +76,8 @@ def start(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan, process: 
 def batch_ends(spark: SparkSession, checkpoint: str, batch: int) -> Ends:
     """The offsets before which a micro-batch ends, as its checkpoint planned them: also where it read nothing."""
     lines = [row[0] for row in spark.read.text(f"{checkpoint}/offsets/{batch}").collect()]
-    offsets = next((json.loads(line) for line in reversed(lines) if any(f'"{t}"' in line for t in READ_TOPICS)), {})
+    planned = (line for line in reversed(lines) if any(f'"{t}"' in line for t in READ_TOPICS))
+    offsets: dict[str, dict[str, int]] = json.loads(next(planned, "{}"))
     return {t: {int(p): o for p, o in parts.items()} for t, parts in offsets.items() if t in TOPIC_LEDGERS}
 
 
@@ -131,8 +132,8 @@ def run_until_done(query_of: Callable[[], StreamingQuery], stop: Stop, patience:
             away_since = away_since or now
             if now - away_since > patience.total_seconds():
                 raise SourceError(
-                    f"The Kafka broker has been away for {patience.total_seconds():.0f} s; start it, and start the job again: "
-                    f"it goes on where it stopped."
+                    f"The Kafka broker has been away for {patience.total_seconds():.0f} s; start it, and start the job "
+                    f"again: it goes on where it stopped."
                 ) from error
             log.warning("The Kafka broker does not answer; trying again.")
             stop.asked.wait(2)

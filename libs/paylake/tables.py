@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.utils import AnalysisException
 
 from paylake.contracts.table import TableContract
 from paylake.errors import ContractError, SourceError

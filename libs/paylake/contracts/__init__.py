@@ -1,4 +1,4 @@
-"""What every table promises: the registry is this tuple."""
+"""What every table promises: the registry is the tuple `ALL`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUA
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.table import TableContract
+
+__all__ = [
+    "AGGREGATE_INDEX",
+    "ALL",
+    "BATCH_INDEX",
+    "BREAKS",
+    "CONTROL_TOTALS",
+    "LEDGER_ENTRIES",
+    "OPEN_ITEMS",
+    "OPERATIONS_RECONCILE_LEDGERS",
+    "QUARANTINE",
+    "RECONCILIATION_INDEX",
+    "RECONCILIATION_PARTIAL",
+    "RUN_CONTROLS",
+    "TableContract",
+]
 
 ALL: tuple[TableContract, ...] = (
     LEDGER_ENTRIES,

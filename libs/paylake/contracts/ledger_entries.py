@@ -58,7 +58,8 @@ LEDGER_ENTRIES = TableContract(
         Check("amount_plausible", "amount < 1000000000000"),
         Check("currency_known", _one_of("currency", CURRENCIES)),
         Check("status_known", _one_of("status", PAYMENT_STATUSES)),
-        Check("event_at_plausible", "event_at >= recorded_at - INTERVAL '30' DAY AND event_at <= recorded_at + INTERVAL '1' DAY"),
+        Check("event_at_plausible",
+              "event_at BETWEEN recorded_at - INTERVAL '30' DAY AND recorded_at + INTERVAL '1' DAY"),
     ),
 )  # fmt: skip
 

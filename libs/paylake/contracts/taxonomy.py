@@ -8,10 +8,10 @@ Sources: requirements 2.1, 2.5 and A6 to A12; the families and their precedence 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """The status of a reconciled transaction (requirements 2.1)."""
 
     PENDING = "PENDING"
@@ -27,7 +27,7 @@ class Status(str, Enum):
     IGNORED = "IGNORED"
 
 
-class Severity(str, Enum):
+class Severity(StrEnum):
     """How bad a break is (requirements A6 to A12)."""
 
     LOW = "Low"
@@ -36,7 +36,7 @@ class Severity(str, Enum):
     CRITICAL = "Critical"
 
 
-class Family(str, Enum):
+class Family(StrEnum):
     """The family of a break, in order of precedence: the first that applies gives the primary reason."""
 
     IDENTITY = "IDENTITY"

@@ -24,7 +24,6 @@ from paylake.contracts.table import FAILED_CHECKS
 from paylake.contracts.topics import LEDGERS
 
 CLOSED, EXCEPTIONS, FAILED = "closed", "closed with exceptions", "failed"
-CLASSES = ("matched", "broken", "pending", "unaccounted")
 ZERO = Decimal("0.0000")
 
 
@@ -124,7 +123,7 @@ def accounted(booked: DataFrame, index: DataFrame) -> DataFrame:
 
 
 def rejected(quarantine: DataFrame, business_date: date) -> DataFrame:
-    """One row per source and currency of the quarantined records of a date; currency '-' where an amount cannot be trusted."""
+    """One row per source and currency of a date's quarantined records; currency '-' where the amount cannot be trusted."""
     doubtful = F.exists(
         FAILED_CHECKS, lambda c: c.startswith("amount") | c.startswith("currency") | c.startswith("event_at")
     )
@@ -154,7 +153,10 @@ def prove(
             postings=booked.get((source, currency), Sum()),
             redelivered=redelivered.get((source, currency), Sum()),
             rejected=rejected_sums.get((source, currency), Sum()),
-            **{name: classes.get((source, currency, name), Sum()) for name in CLASSES},
+            matched=classes.get((source, currency, "matched"), Sum()),
+            broken=classes.get((source, currency, "broken"), Sum()),
+            pending=classes.get((source, currency, "pending"), Sum()),
+            unaccounted=classes.get((source, currency, "unaccounted"), Sum()),
         )
         for source, currency in keys
     ]  # fmt: skip

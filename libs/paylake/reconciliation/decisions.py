@@ -5,8 +5,10 @@ All checks run, so that no failing check hides another (requirements 2.2). Amoun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from itertools import combinations
+from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -41,12 +43,12 @@ def decide(items: DataFrame, rules: Rules) -> DataFrame:
     )
 
 
-def _all(conditions) -> Column:  # type: ignore[no-untyped-def]
-    return reduce(lambda a, b: a & b, conditions)
+def _all(conditions: Iterable[Column]) -> Column:
+    return reduce(and_, conditions)
 
 
-def _any(conditions) -> Column:  # type: ignore[no-untyped-def]
-    return reduce(lambda a, b: a | b, conditions)
+def _any(conditions: Iterable[Column]) -> Column:
+    return reduce(or_, conditions)
 
 
 def _legs(part: str) -> list[Column]:

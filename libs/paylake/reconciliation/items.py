@@ -38,7 +38,7 @@ def _facts(rank: Column) -> Column:
 
 def from_entries(entries: DataFrame) -> DataFrame:
     """One row per ledger entry, in the shape that `combine` takes."""
-    legs = []
+    legs: list[Column | str] = []
     for ledger in LEDGERS:
         is_leg = F.col("source") == ledger
         legs += [
@@ -64,7 +64,7 @@ def from_entries(entries: DataFrame) -> DataFrame:
 
 def from_state(rows: DataFrame) -> DataFrame:
     """One row per transaction of `open_items` or `reconciliation_partial`, in the shape that `combine` takes."""
-    legs = []
+    legs: list[Column | str] = []
     for ledger in LEDGERS:
         at, currency, amount, partition, offset = (
             f"{ledger}_{part}" for part in ("at", "currency", "amount", "partition", "offset")
@@ -109,7 +109,7 @@ def combine(partial_items: DataFrame) -> DataFrame:
 def _flat(combined: DataFrame) -> DataFrame:
     statuses = F.array(*(F.lit(s) for s in PAYMENT_STATUSES))
     ledgers = F.array(*(F.lit(ledger) for ledger in LEDGERS))
-    legs = []
+    legs: list[Column | str] = []
     for ledger in LEDGERS:
         posting, rank = f"{ledger}_posting", F.col(f"{ledger}_rank")
         legs += [
