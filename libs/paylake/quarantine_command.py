@@ -70,7 +70,6 @@ def _list(spark: SparkSession, settings: QuarantineSettings) -> None:
         place = Place(r["topic"], r["partition"], r["offset"])
         reasons = ", ".join(r[FAILED_CHECKS])
         _say(f"{place!s:<32} {r['recorded_at']:%Y-%m-%d %H:%M:%S}  {r['transaction_id'] or '-':<36}  {reasons}")
-        )
 
 
 def _show(spark: SparkSession, settings: QuarantineSettings) -> None:
