@@ -86,7 +86,7 @@ def hour_heatmap(hours: Sequence[HourCount]) -> Markup:
         axes.pcolormesh(shown, cmap=HEAT, norm=norm, edgecolors="white", linewidth=2)
         for (row, hour), count in np.ndenumerate(cells):
             if count:
-                colour = "white" if norm(count) > 0.72 else INK
+                colour = "white" if _luminance(HEAT(norm(count))) < 0.22 else INK
                 axes.text(hour + 0.5, row + 0.5, _short(count), ha="center", va="center", fontsize=8, color=colour)
         axes.set_yticks(np.arange(len(reasons)) + 0.5, [label(reason) for reason in reasons])
         axes.set_xticks(np.arange(24) + 0.5, [f"{hour:02d}" for hour in range(24)])
@@ -95,6 +95,12 @@ def hour_heatmap(hours: Sequence[HourCount]) -> Markup:
         axes.invert_yaxis()
         _bare(axes)
         return _svg(figure, "hours")
+
+
+def _luminance(colour: tuple[float, float, float, float]) -> float:
+    """How light a colour is, from 0 to 1, as the contrast rules for the web count it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _short(count: float) -> str:
