@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from paylake.contracts.table import MONEY
-from paylake.reconciliation.rules import Rules
+from paylake.errors import SettingsError
+from paylake.reconciliation.rules import Rules, amounts_by_currency
 from tests.builders import frame
 
 CASES = [
@@ -64,3 +65,21 @@ def test_rules_that_are_equal_have_equal_versions() -> None:
     one, other = Rules(drift_tolerance_s=Decimal("5.0")), Rules(drift_tolerance_s=Decimal(5))
     assert one == other
     assert one.version == other.version
+
+
+def test_amounts_by_currency_are_read_as_people_write_them() -> None:
+    assert amounts_by_currency("INR=0.05, usd=0.01,") == {"INR": Decimal("0.05"), "USD": Decimal("0.01")}
+    assert amounts_by_currency("") == {}
+
+
+@pytest.mark.parametrize("text", ["INR", "INR=", "INR=five", "INR=1=2", "=", "INR:1"])
+def test_an_amount_tolerance_that_cannot_be_read_says_how_to_write_it(text: str) -> None:
+    with pytest.raises(SettingsError, match="write for example INR=0.05,USD=0.01"):
+        amounts_by_currency(text)
+
+
+@pytest.mark.parametrize("text", ["INR=NaN", "INR=-1", "RUPEES=1", "INR=Infinity"])
+@pytest.mark.xfail(strict=True, reason="no number, a negative one or an unknown currency is taken as a tolerance")
+def test_an_amount_tolerance_is_a_sum_of_a_currency(text: str) -> None:
+    with pytest.raises(SettingsError):
+        amounts_by_currency(text)
