@@ -5,7 +5,7 @@ export PYTHON
 
 PAYMENTS ?= 100000
 CHAOS ?= 0.05
-SEED ?= 42
+SEED ?= 7
 
 BROKER ?= 127.0.0.1:9092
 TOPIC ?=
@@ -17,7 +17,7 @@ SIMULATE = .venv/bin/paylake simulate --paced --bootstrap-servers $(BROKER) --tp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
+.PHONY: help dictionary preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,10 +48,13 @@ jars/.stamp-slow: pom.xml | preflight
 		scripts/setup_python.sh .venv-emr emr
 	@touch $@
 
+dictionary: dev-setup ## write docs/data_dictionary.md anew from the contracts
+	@.venv/bin/python -c "from paylake.contracts import ALL; from paylake.contracts.table import data_dictionary; print(data_dictionary(ALL), end='')" > docs/data_dictionary.md
+
 dev-setup: preflight .venv/.stamp jars/.stamp ## set up the environment and the jars, and nothing else
 	@echo "paylake: set up."
 
-demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000 CHAOS=0.05 SEED=42)
+demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000 CHAOS=0.05 SEED=7)
 	@.venv/bin/paylake demo --payments $(PAYMENTS) --chaos $(CHAOS) --seed $(SEED)
 
 test: dev-setup ## run the tests that take minutes together

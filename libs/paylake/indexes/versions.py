@@ -69,11 +69,13 @@ def changes(latest: DataFrame, current: DataFrame, run_id: str, run_at: datetime
 
 def breaks(latest: DataFrame, known: DataFrame, run_id: str, run_at: datetime) -> DataFrame:
     """One row per break that a run opens, changes or resolves; none where there is no news."""
-    largest = F.greatest(*(F.col(f"{ledger}_amount") for ledger in LEDGERS))
-    is_missing = F.array_contains("reasons", "MISSING_IN_GATEWAY") | F.array_contains("reasons", "MISSING_IN_CORE") | (
-        F.array_contains("reasons", "MISSING_IN_MOBILE")
-    )  # fmt: skip
-    amount = F.when(is_missing | F.col("difference_amount").isNull(), largest).otherwise(F.col("difference_amount"))
+    amounts_differ = F.array_contains("reasons", "AMOUNT_OVER") | F.array_contains("reasons", "AMOUNT_UNDER")
+    reference = F.coalesce(*(F.col(f"{ledger}_amount") for ledger in LEDGERS))
+    amount = (
+        F.when((F.col("family") == "AMOUNT") & amounts_differ, F.col("difference_amount"))
+        .when(F.col("family") == "DATE", F.lit(0))
+        .otherwise(reference)
+    )
     found = latest.where("kind IS NOT NULL").select(
         F.left(F.sha2(F.concat_ws("|", "recon_id", "kind"), 256), F.lit(32)).alias("break_id"),
         "recon_id", "transaction_id", "business_date", "kind", "family", "reason", "reasons", "severity", "owner",
