@@ -35,7 +35,8 @@ def failed_checks(contract: TableContract, actions: tuple[Action, ...] = tuple(A
 def with_failed_checks(df: DataFrame, contract: TableContract) -> DataFrame:
     """The rows with the checks that they fail, after those that they brought along."""
     failed = failed_checks(contract, (Action.REJECT,))
-    known = F.col(FAILED_CHECKS) if FAILED_CHECKS in df.columns else F.array().cast("array<string>")
+    none = F.array().cast("array<string>")
+    known = F.coalesce(F.col(FAILED_CHECKS), none) if FAILED_CHECKS in df.columns else none
     return df.withColumn(FAILED_CHECKS, F.concat(known, failed))
 
 

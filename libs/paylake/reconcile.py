@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from paylake import tables
+from paylake.columns.hashing import content_hash
 from paylake.columns.identifiers import hmac_pads
 from paylake.contracts import LEDGER_ENTRIES, OPEN_ITEMS, QUARANTINE, RECONCILIATION_PARTIAL
 from paylake.contracts.table import FAILED_CHECKS
@@ -160,7 +161,9 @@ class LedgerStream:
                 partial_items = partial_items.unionByName(items.from_state(remembered))
         context = self._context(batch, state.clock).select("generation", "batch", "clock", "due")
         combined = items.combine(partial_items).crossJoin(F.broadcast(context))
-        decided = decide(combined.withColumn("is_overdue", is_overdue()), self.rules)
+        # what was declared missing stays so until its leg comes, also under a longer deadline
+        waited_out = is_overdue() | (F.col("missing_since").isNotNull() & ~is_complete())
+        decided = decide(combined.withColumn("is_overdue", waited_out), self.rules)
         kept = with_stream_columns(decided, self.horizon).transform(only_open_or_decided)
         tables.overwrite(kept.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
 
@@ -217,9 +220,7 @@ class Timer:
 
 def with_stream_columns(decided: DataFrame, horizon: Horizon) -> DataFrame:
     """The decided items with the stream's own columns: is it new, is it open, is it late, which version is it."""
-    said = [
-        F.col(f"{ledger}_{part}") for ledger in LEDGERS for part in ("amount", "currency", "status", "at", "is_duplicated")
-    ]
+    said = [f"{ledger}_{part}" for ledger in LEDGERS for part in ("amount", "currency", "status", "at", "is_duplicated")]
     is_settled = F.col("status") != "PENDING"
     late_s = int(horizon.late_window.total_seconds())
     gives_up = F.col("clock") >= F.timestamp_add("SECOND", F.lit(late_s), F.col("missing_since"))
@@ -229,7 +230,7 @@ def with_stream_columns(decided: DataFrame, horizon: Horizon) -> DataFrame:
             "prior_missing_since": F.col("missing_since"),
         })
         .withColumns({
-            "decision_hash": F.when(is_settled, F.xxhash64("status", "kind", "reasons", *said)),
+            "decision_hash": F.when(is_settled, content_hash("status", "kind", "reasons", *said)),
             "missing_since": F.coalesce("missing_since", F.when(F.col("is_overdue"), F.col("clock"))),
             "is_late": F.coalesce("is_late", F.lit(False)) | (is_complete() & F.col("prior_missing_since").isNotNull()),
         })

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from paylake.reconciliation.clock import Clock, Ends
+from paylake.reconciliation.clock import Clock, Ends, int_keys, later, text_keys
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class StreamState:
 
     def after(self, batch: int, ends: Ends, clock: Clock, rule_version: str) -> StreamState:
         """The state once a further micro-batch is committed."""
-        return replace(self, batch=batch, ends=merged(self.ends, ends), clock=clock, rule_version=rule_version)
+        return replace(self, batch=batch, ends=later(self.ends, ends), clock=clock, rule_version=rule_version)
 
     def next_generation(self) -> StreamState:
         """The state with which a new checkpoint goes on from the same offsets."""
@@ -33,8 +33,8 @@ class StreamState:
         return {
             "generation": self.generation,
             "batch": self.batch,
-            "starts": _text_keys(self.starts),
-            "ends": _text_keys(self.ends),
+            "starts": text_keys(self.starts),
+            "ends": text_keys(self.ends),
             "clock": self.clock.to_data(),
             "rule_version": self.rule_version,
         }
@@ -45,22 +45,8 @@ class StreamState:
         return StreamState(
             generation=data["generation"],
             batch=data["batch"],
-            starts=_int_keys(data["starts"]),
-            ends=_int_keys(data["ends"]),
+            starts=int_keys(data["starts"]),
+            ends=int_keys(data["ends"]),
             clock=Clock.from_data(data["clock"]),
             rule_version=data["rule_version"],
         )
-
-
-def merged(older: Ends, newer: Ends) -> dict[str, dict[int, int]]:
-    """The newer ends, and the older ones of partitions that the newer do not name."""
-    topics = {**older, **newer}
-    return {t: {**older.get(t, {}), **newer.get(t, {})} for t in topics}
-
-
-def _text_keys(ends: Ends) -> dict[str, dict[str, int]]:
-    return {t: {str(p): o for p, o in sorted(parts.items())} for t, parts in sorted(ends.items())}
-
-
-def _int_keys(ends: Mapping[str, Mapping[str, int]]) -> dict[str, dict[int, int]]:
-    return {t: {int(p): o for p, o in parts.items()} for t, parts in ends.items()}

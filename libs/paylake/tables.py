@@ -12,7 +12,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from paylake.contracts.table import TableContract
+from paylake.columns import hashing
+from paylake.contracts.table import TableContract, sql_text
 from paylake.errors import ContractError, SourceError
 from paylake.quality import conform
 
@@ -62,7 +63,9 @@ def create(spark: SparkSession, lake: str, *contracts: TableContract) -> None:
                 )
         for f in contract.fields:
             if f.name not in on_disk:
-                spark.sql(f"ALTER TABLE delta.`{place}` ADD COLUMNS (`{f.name}` {f.type.simpleString()})")
+                spark.sql(
+                    f"ALTER TABLE delta.`{place}` ADD COLUMNS (`{f.name}` {f.type.simpleString()} COMMENT {sql_text(f.doc)})"
+                )
 
 
 def read(spark: SparkSession, lake: str, contract: TableContract, version: int | None = None) -> DataFrame:
@@ -125,16 +128,12 @@ def delete_where(spark: SparkSession, lake: str, contract: TableContract, predic
 
 def last_commit(spark: SparkSession, lake: str, contract: TableContract) -> Commit:
     """The latest commit that carries a writer's words; maintenance commits in between carry none."""
-    rows = (
-        DeltaTable.forPath(spark, location(lake, contract))
-        .history(20)
-        .select("version", "userMetadata")
-        .orderBy(F.desc("version"))
-        .collect()
-    )
-    for row in rows:
-        if row["userMetadata"]:
-            return Commit(row["version"], json.loads(row["userMetadata"]))
+    table = DeltaTable.forPath(spark, location(lake, contract))
+    for history in (table.history(20), table.history()):  # the last few nearly always tell
+        rows = history.select("version", "userMetadata").orderBy(F.desc("version")).collect()
+        for row in rows:
+            if row["userMetadata"]:
+                return Commit(row["version"], json.loads(row["userMetadata"]))
     return Commit(rows[0]["version"], None)
 
 
@@ -151,7 +150,7 @@ def vacuum(spark: SparkSession, lake: str, contract: TableContract) -> None:
 
 def content_hash(df: DataFrame, columns: tuple[str, ...]) -> tuple[int, str]:
     """The number of rows and an order-free hash of the columns: equal contents, in any order, have equal hashes."""
-    row_hash = F.xxhash64(*columns).cast("decimal(38,0)")
+    row_hash = hashing.content_hash(*columns).cast("decimal(38,0)")
     row = df.agg(F.count("*").alias("n"), F.sum(row_hash).alias("h")).first()
     assert row is not None
     return row["n"], str(row["h"])

@@ -49,9 +49,7 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     assert shown.count("\n") == 1
 
 
-def test_each_kind_of_end_has_its_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_kind_of_end_has_its_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def end_with(error: BaseException | None) -> int:
         def run(argv: list[str]) -> int:
             if error is not None:
@@ -72,9 +70,7 @@ def test_each_kind_of_end_has_its_exit_code(
         end_with(ZeroDivisionError())
 
 
-def test_a_missing_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(COMMANDS, "fake", Command("", "pyspark:main"))
     monkeypatch.setitem(sys.modules, "pyspark", None)
     assert main(["fake"]) == 2

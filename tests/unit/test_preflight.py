@@ -46,9 +46,7 @@ def java(folder: Path, version: str) -> None:
 
 
 def preflight(tools: Path, **environ: str) -> tuple[int, list[str]]:
-    done = subprocess.run(
-        [BASH, str(SCRIPT)], env={"PATH": str(tools), **environ}, capture_output=True, text=True
-    )
+    done = subprocess.run([BASH, str(SCRIPT)], env={"PATH": str(tools), **environ}, capture_output=True, text=True)
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()
 
@@ -103,10 +101,7 @@ def test_no_maven(tools: Path) -> None:
     (tools / "mvn").unlink()
     assert preflight(tools) == (
         1,
-        [
-            "paylake: mvn was not found: install Apache Maven 3.6 or newer (Debian: maven), "
-            "which fetches the jars."
-        ],
+        ["paylake: mvn was not found: install Apache Maven 3.6 or newer (Debian: maven), which fetches the jars."],
     )
 
 

@@ -67,7 +67,6 @@ def test_reasons_that_a_row_brings_along_come_first(spark: SparkSession) -> None
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="a row that brings null for its reasons is on neither side")
 def test_a_row_that_brings_null_for_its_reasons_is_on_one_side(spark: SparkSession) -> None:
     brought = rows(spark, FEES, {}).withColumn(FAILED_CHECKS, F.lit(None).cast("array<string>"))
     accepted, rejected = check(brought, FEES)

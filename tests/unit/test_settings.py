@@ -115,8 +115,7 @@ def test_switches_are_set_unset_and_read_from_the_environment() -> None:
         ),
         (
             ("--as-of", "2026-01-02T03:04:05"),
-            "--as-of: '2026-01-02T03:04:05' is not a time with an offset; "
-            "for example --as-of 2026-03-31T18:30:00+05:30.",
+            "--as-of: '2026-01-02T03:04:05' is not a time with an offset; for example --as-of 2026-03-31T18:30:00+05:30.",
         ),
         (
             ("--mode", "Replace"),
@@ -137,8 +136,7 @@ def test_a_bad_value_of_the_environment_names_its_variable() -> None:
 
 def test_a_missing_setting_names_the_flag_and_the_variable() -> None:
     assert failure() == (
-        "--business-date is required: set it with --business-date 2026-03-31 "
-        "or the environment variable BUSINESS_DATE."
+        "--business-date is required: set it with --business-date 2026-03-31 or the environment variable BUSINESS_DATE."
     )
 
 
@@ -193,9 +191,7 @@ def test_the_cluster_is_named_by_any_of_its_variables(name: str) -> None:
 
 
 def test_a_cluster_without_port_is_refused() -> None:
-    assert "'localhost' is not host:port" in failure(
-        "--business-date", "2026-03-31", environ={"KAFKA_BROKER": "localhost"}
-    )
+    assert "'localhost' is not host:port" in failure("--business-date", "2026-03-31", environ={"KAFKA_BROKER": "localhost"})
 
 
 def test_a_plain_cluster_needs_an_address_only() -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paylake.reconciliation.clock import Clock, Tick
-from paylake.stream_state import StreamState, merged
+from paylake.reconciliation.clock import Clock, Tick, later
+from paylake.stream_state import StreamState
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ENDS = {"pg-transactions": {0: 10, 11: 2**40}, "cbs-transactions": {1: 0}}
@@ -55,5 +55,5 @@ def test_a_new_generation_goes_on_from_the_same_offsets() -> None:
 
 
 def test_merged_ends_take_the_newer_of_a_partition_that_both_name() -> None:
-    assert merged({"a": {0: 1, 1: 2}}, {"a": {1: 3}, "b": {0: 0}}) == {"a": {0: 1, 1: 3}, "b": {0: 0}}
-    assert merged({}, {}) == {}
+    assert later({"a": {0: 1, 1: 2}}, {"a": {1: 3}, "b": {0: 0}}) == {"a": {0: 1, 1: 3}, "b": {0: 0}}
+    assert later({}, {}) == {}

@@ -7,13 +7,18 @@ import hashlib
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-CARD_NUMBER = (
-    r"(?<![0-9A-Za-z])(?:4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6\d{15})"
-    r"(?![0-9A-Za-z])"
-)
-"""A card number by issuer prefix and length, standing alone (ISO/IEC 7812 ranges of the large schemes)."""
+_GAP = r"[\s.\-_/]{1,3}"
 
-DIGIT_RUN = r"\d(?:[ .\-_/]?\d){11,}"
+CARD_SHAPE = (
+    rf"(?<!\d)(?:\d{{12,19}}|\d{{4}}{_GAP}\d{{4}}{_GAP}\d{{4}}{_GAP}\d{{1,4}}(?:{_GAP}\d{{1,3}})?"
+    rf"|\d{{4}}{_GAP}\d{{6}}{_GAP}\d{{4,5}})(?!\d)"
+)
+"""Digits as a card number is written: in one run, or in the groups that are printed on cards."""
+
+ISSUER = r"^(?:4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|35\d{14}|6\d{15})\z"
+"""Prefix and length of the large schemes' card numbers (ISO/IEC 7812)."""
+
+DIGIT_RUN = r"\d(?:[\s.\-_/\x00]{0,4}\d){11,}"
 """Twelve digits or more, also when separated: masked in what is kept of a bad record, whatever it was."""
 
 HMAC_BLOCK_BYTES = 64
@@ -38,8 +43,14 @@ def card_digits(text: Column) -> Column:
 
 
 def names_a_card(text: Column) -> Column:
-    """True where a text holds what looks like a card number."""
-    return text.rlike(CARD_NUMBER)
+    """True where a text holds a card number: its shape, an issuer's prefix and length, and a right check digit."""
+
+    def is_card(found: Column) -> Column:
+        digits = F.regexp_replace(found, r"\D", "")
+        return digits.rlike(ISSUER) & F.call_function("luhn_check", digits)
+
+    shaped = F.regexp_extract_all(text, F.lit(CARD_SHAPE), F.lit(0))
+    return F.when(text.rlike(CARD_SHAPE), F.exists(shaped, is_card)).otherwise(F.lit(False))
 
 
 def masked(text: Column) -> Column:

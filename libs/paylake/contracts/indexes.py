@@ -66,7 +66,11 @@ BREAKS = TableContract(
         Field("reasons", ArrayType(StringType()), "Every reason that holds."),
         Field("severity", StringType(), "Low, Medium, High or Critical."),
         Field("owner", StringType(), "Who acts on it."),
-        Field("amount", MONEY, "Amount at risk: the difference of the legs; nothing for a drift of time; else the whole payment."),
+        Field(
+            "amount",
+            MONEY,
+            "Amount at risk: the difference of the legs; nothing for a drift of time; else the whole payment.",
+        ),
         Field("currency", StringType(), "Currency of the amount: the gateway's, else core's, else mobile's."),
         QUARANTINED_LEGS,
         Field("state", StringType(), "OPEN or RESOLVED."),

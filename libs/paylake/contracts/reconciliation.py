@@ -86,7 +86,7 @@ STREAM_FIELDS: tuple[Field, ...] = (
     Field("decision_hash", LongType(), "Hash of the legs and the decision last said; null before the first.",
           nullable=True, lineage=True),
     Field("first_recorded_at", TimestampType(), "Kafka timestamp of the first record.", lineage=True),
-    Field("last_recorded_at", TimestampType(), "Kafka timestamp of the last record that changed anything.", lineage=True),
+    Field("last_recorded_at", TimestampType(), "Kafka timestamp of the last record, a redelivery included.", lineage=True),
     Field("generation", IntegerType(), "Generation of the stream's checkpoint.", lineage=True),
     Field("batch", LongType(), "Micro-batch of the decision.", lineage=True),
 )  # fmt: skip

@@ -76,9 +76,14 @@ class TableContract:
             raise ContractError(f"{self.name}: {sorted(unknown)} not among its columns; add or rename them.")
         if loose := {f.name for f in self.fields if f.nullable} & set(self.key):
             raise ContractError(f"{self.name}: null never equals null, so {sorted(loose)} in the key may not be null.")
+        checks = [c.name for c in self.all_checks]
+        if len(set(checks)) != len(checks):
+            raise ContractError(f"{self.name}: two checks have one name; name each on its own.")
         for f in self.fields:
             if f.name.endswith("amount"):
                 beside = {"currency", f.name.removesuffix("amount") + "currency"}
+                if not isinstance(f.type, DecimalType):
+                    raise ContractError(f"{self.name}: {f.name} is {f.type.simpleString()}; an amount is a DECIMAL.")
                 if not beside & set(names):
                     raise ContractError(f"{self.name}: {f.name} has no currency beside it; add one.")
 
@@ -123,9 +128,10 @@ class TableContract:
 
     def athena_ddl(self, database: str, location: str) -> str:
         """The Athena statement that registers the table; Athena reads columns and docs from the Delta log."""
+        escaped = (location.rstrip("/") + "/").replace("'", "\\'")
         return (
             f"CREATE EXTERNAL TABLE IF NOT EXISTS {database}.{self.name}\n"
-            f"LOCATION {sql_text(location.rstrip('/') + '/')}\nTBLPROPERTIES ('table_type' = 'DELTA')"
+            f"LOCATION '{escaped}'\nTBLPROPERTIES ('table_type' = 'DELTA')"
         )
 
     def audit_sql(self, relation: str) -> str:
@@ -157,7 +163,7 @@ class TableContract:
 
 
 def sql_text(text: str) -> str:
-    """A SQL string literal."""
+    """A SQL string literal of a text for people; its apostrophes become typographic ones."""
     return "'" + text.replace("'", "’") + "'"
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from paylake.columns.hashing import content_hash
 from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RECONCILIATION_INDEX
 from paylake.contracts.topics import LEDGERS
 from paylake.quality import conform
@@ -45,9 +46,7 @@ def merged(batch_index: DataFrame, stream: DataFrame) -> DataFrame:
 
 def with_content(rows: DataFrame) -> DataFrame:
     """The rows with their economic event's identifier and the hash of what they say."""
-    return rows.withColumn("recon_id", recon_id(F.col("transaction_id"))).withColumn(
-        "content_hash", F.xxhash64(*(F.to_json(n) if n == "discrepancies" else F.col(n) for n in SAID))
-    )
+    return rows.withColumn("recon_id", recon_id(F.col("transaction_id"))).withColumn("content_hash", content_hash(*SAID))
 
 
 def changes(latest: DataFrame, current: DataFrame, run_id: str, run_at: datetime) -> Changes:

@@ -50,7 +50,7 @@ def corrected(quarantined: Mapping[str, Any], correction: str, place: Place) -> 
         )
     if unknown := sorted(set(changes) - {*RECORD.names}):
         raise SettingsError(
-            f"--correct names {unknown[0]!r}, which is no field of a record; known are {', '.join(RECORD.names[:-1])}."
+            f"--correct names {unknown[0]!r}, which is no field of a record; known are {', '.join(RECORD.names)}."
         )
     sent = _readable(quarantined["payload"])
     kept = {name: quarantined[name] for name in SENT_AS_IS if MASK in str(sent.get(name)) and quarantined[name]}

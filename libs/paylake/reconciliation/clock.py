@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,16 +31,17 @@ class Tick:
 
     def to_json(self) -> str:
         """The tick as it stands on the clock topic."""
-        ends = {topic: {str(p): o for p, o in sorted(parts.items())} for topic, parts in sorted(self.ends.items())}
-        return json.dumps({"as_of": self.as_of.isoformat(), "ends": ends, "closing": self.closing}, sort_keys=True)
+        said = {"as_of": self.as_of.isoformat(), "ends": text_keys(self.ends), "closing": self.closing}
+        return json.dumps(said, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> Tick:
         """The tick that a record of the clock topic states; SourceError where it states none."""
         try:
             return Tick.from_data(json.loads(text))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SourceError(f"The clock topic holds a record that is no tick ({error}); it is left out.") from error
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            what = type(error).__name__ if isinstance(error, RecursionError) else error
+            raise SourceError(f"The clock topic holds a record that is no tick ({what}); it is left out.") from error
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> Tick:
@@ -48,8 +49,17 @@ class Tick:
         as_of = datetime.fromisoformat(data["as_of"])
         if as_of.tzinfo is None:
             raise ValueError("as_of names no offset")
-        ends = {t: {int(p): int(o) for p, o in parts.items()} for t, parts in data["ends"].items()}
-        return Tick(as_of.astimezone(UTC), ends, bool(data.get("closing", False)))
+        ends = {t: {int(p): _whole(o) for p, o in parts.items()} for t, parts in data["ends"].items()}
+        closing = data.get("closing", False)
+        if not isinstance(closing, bool):
+            raise TypeError("closing is neither true nor false")
+        return Tick(as_of.astimezone(UTC), ends, closing)
+
+
+def _whole(offset: Any) -> int:
+    if not isinstance(offset, int) or isinstance(offset, bool):
+        raise TypeError("an offset is no whole number")
+    return offset
 
 
 def has_read(read: Ends, ends: Ends) -> bool:
@@ -63,6 +73,8 @@ class Clock:
 
     counted: tuple[Tick, ...] = ()
     pending: tuple[Tick, ...] = ()
+    closed: Ends = field(default_factory=dict)
+    """The ends of the last closing tick: what it made due stays due."""
 
     @property
     def now(self) -> datetime | None:
@@ -71,32 +83,58 @@ class Clock:
 
     def advance(self, ticks: Iterable[Tick], read: Ends, missing_after: timedelta) -> Clock:
         """The clock after `ticks` arrived and everything before `read` was read."""
-        known = {t.as_of for t in self.pending}
-        fresh = [t for t in ticks if t.as_of not in known and (self.now is None or t.as_of > self.now)]
-        waiting = sorted((*self.pending, *fresh), key=lambda t: t.as_of)
-        counted = list(self.counted)
+        known = {(t.as_of, t.closing) for t in self.pending}
+        fresh = {(t.as_of, t.closing): t for t in ticks if (t.as_of, t.closing) not in known and self._is_news(t)}
+        waiting = sorted((*self.pending, *fresh.values()), key=lambda t: (t.as_of, t.closing))
+        counted, closed = list(self.counted), self.closed
         while waiting and has_read(read, waiting[0].ends):
             counted.append(waiting.pop(0))
-        return Clock(_thinned(_needed(counted, missing_after)), _thinned(tuple(waiting)))
+            closed = later(closed, counted[-1].ends) if counted[-1].closing else closed
+        return Clock(_thinned(_needed(counted, missing_after)), _thinned(tuple(waiting)), closed)
+
+    def _is_news(self, tick: Tick) -> bool:
+        """A later tick is; and one at the same time that closes what was not closed."""
+        if self.now is None or tick.as_of > self.now:
+            return True
+        return tick.closing and tick.as_of == self.now and not self.counted[-1].closing
 
     def due(self, missing_after: timedelta) -> Ends:
         """The offsets before which a leg has waited `missing_after` or longer; empty where none has."""
         if not self.counted:
             return {}
-        if self.counted[-1].closing:
-            return self.counted[-1].ends
         limit = self.counted[-1].as_of - missing_after
         reached = [t for t in self.counted if t.as_of <= limit]
-        return reached[-1].ends if reached else {}
+        return later(self.closed, reached[-1].ends) if reached else self.closed
 
     def to_data(self) -> dict[str, Any]:
         """The clock as it stands in a commit's metadata."""
-        return {name: [json.loads(t.to_json()) for t in getattr(self, name)] for name in ("counted", "pending")}
+        ticks = {name: [json.loads(t.to_json()) for t in getattr(self, name)] for name in ("counted", "pending")}
+        return {**ticks, "closed": text_keys(self.closed)}
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> Clock:
         """The clock that a commit's metadata states."""
-        return Clock(*(tuple(Tick.from_data(t) for t in data[name]) for name in ("counted", "pending")))
+        counted, pending = (tuple(Tick.from_data(t) for t in data[name]) for name in ("counted", "pending"))
+        return Clock(counted, pending, int_keys(data.get("closed", {})))
+
+
+def later(one: Ends, other: Ends) -> dict[str, dict[int, int]]:
+    """Per partition the later of two ends."""
+    topics = {**one, **other}
+    return {
+        t: {p: max(one.get(t, {}).get(p, 0), other.get(t, {}).get(p, 0)) for p in {**one.get(t, {}), **other.get(t, {})}}
+        for t in topics
+    }
+
+
+def text_keys(ends: Ends) -> dict[str, dict[str, int]]:
+    """Ends as JSON has them."""
+    return {t: {str(p): o for p, o in sorted(parts.items())} for t, parts in sorted(ends.items())}
+
+
+def int_keys(ends: Mapping[str, Mapping[str, int]]) -> dict[str, dict[int, int]]:
+    """Ends as JSON had them."""
+    return {t: {int(p): o for p, o in parts.items()} for t, parts in ends.items()}
 
 
 def _needed(counted: list[Tick], missing_after: timedelta) -> tuple[Tick, ...]:

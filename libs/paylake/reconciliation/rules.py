@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from paylake.contracts.currencies import OTHER_MINOR_UNITS
+from paylake.contracts.currencies import CURRENCIES, OTHER_MINOR_UNITS
 from paylake.contracts.table import MONEY
 from paylake.errors import SettingsError
 
@@ -33,7 +33,7 @@ class Rules:
     @property
     def version(self) -> str:
         """The version of the rules: a fingerprint of their content, so that equal rules have equal versions."""
-        content = json.dumps(asdict(self), default=str, sort_keys=True)
+        content = json.dumps(asdict(self), default=lambda number: format(number.normalize(), "f"), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def tolerance(self, currency: Column, reference_amount: Column) -> Column:
@@ -60,6 +60,9 @@ def amounts_by_currency(text: str) -> Mapping[str, Decimal]:
     """`INR=0.05,USD=0.01` as a mapping; SettingsError for anything else."""
     try:
         pairs = (part.split("=") for part in text.split(",") if part)
-        return {code.strip().upper(): Decimal(amount) for code, amount in pairs}
+        amounts = {code.strip().upper(): Decimal(amount) for code, amount in pairs}
+        if not all(code in CURRENCIES and amount.is_finite() and amount >= 0 for code, amount in amounts.items()):
+            raise ValueError(text)
+        return amounts
     except (ValueError, InvalidOperation):
         raise SettingsError(f"An amount tolerance cannot be {text!r}; write for example INR=0.05,USD=0.01.") from None

@@ -239,7 +239,6 @@ def test_a_record_that_is_no_tick_is_a_source_error_in_one_sentence(text: str) -
     ],
     ids=["before all time", "an infinite offset", "nested without end"],
 )
-@pytest.mark.xfail(strict=True, reason="another error escapes, and would end the stream at this record for ever")
 def test_a_record_that_overflows_is_no_tick_either(text: str) -> None:
     with pytest.raises(SourceError):
         Tick.from_json(text)
@@ -252,20 +251,17 @@ def test_a_record_that_overflows_is_no_tick_either(text: str) -> None:
         '{"as_of": "2026-03-31T12:00:00Z", "ends": {"t": {"0": 5.9}}}',
     ],
 )
-@pytest.mark.xfail(strict=True, reason="a wrong type is bent into a right one")
 def test_a_tick_of_wrong_types_is_no_tick(text: str) -> None:
     with pytest.raises(SourceError):
         Tick.from_json(text)
 
 
-@pytest.mark.xfail(strict=True, reason="after a closing tick, the next ordinary tick takes deadlines back")
 def test_what_a_closing_tick_made_due_stays_due_in_the_next_run() -> None:
     closed = ran(([tick(0, 1, 1), tick(40, 8, 9, closing=True)], ends(8, 9)))
     assert closed.due(WAIT) == ends(8, 9)
     assert is_at_most(ends(8, 9), closed.advance([tick(41, 10, 10)], ends(10, 10), WAIT).due(WAIT))
 
 
-@pytest.mark.xfail(strict=True, reason="of two ticks at one time the first is kept, though the second closes the run")
 def test_a_closing_tick_at_the_time_of_another_still_closes() -> None:
     clock = ran(([tick(0, 1, 1)], ends(1, 1)), ([tick(0, 1, 1, closing=True)], ends(1, 1)), wait=timedelta(0))
     assert clock.counted[-1].closing
