@@ -528,15 +528,24 @@ def create_topics(kafka: KafkaSettings, topics: Mapping[str, TopicSpec]) -> Topi
 
 def end_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     """Topic -> partition -> the offset that its next record gets. Raises SourceError for an unknown topic."""
+    return _offsets(kafka, topics, KafkaConsumer.end_offsets)
+
+
+def first_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """Topic -> partition -> the offset of the first record that it still holds. Raises SourceError likewise."""
+    return _offsets(kafka, topics, KafkaConsumer.beginning_offsets)
+
+
+def _offsets(kafka: KafkaSettings, topics: Iterable[str], which: Callable[..., Any]) -> dict[str, dict[int, int]]:
     with _client(KafkaConsumer, kafka, ANSWER_WITHIN_S) as consumer:
-        ends: dict[str, dict[int, int]] = {}
+        offsets: dict[str, dict[int, int]] = {}
         for topic in topics:
             partitions = consumer.partitions_for_topic(topic)
             if not partitions:
                 raise SourceError(f"there is no topic {topic} at {kafka.bootstrap_servers}: run `paylake topics create`.")
-            found = consumer.end_offsets([TopicPartition(topic, number) for number in sorted(partitions)])
-            ends[topic] = {part.partition: found[part] for part in sorted(found)}
-    return ends
+            found = which(consumer, [TopicPartition(topic, number) for number in sorted(partitions)])
+            offsets[topic] = {part.partition: found[part] for part in sorted(found)}
+    return offsets
 
 
 def _partitions(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
@@ -101,6 +101,10 @@ class LedgerDriver:
     def run(self, schedule: Schedule) -> None:
         """Read until asked to stop; or, available now, what waits, then a closing tick and what it decides."""
         self._schedule = schedule
+        if not self.stream.state.ends:
+            # the proof of the offsets counts from what the topics still held at the very first start
+            starts = broker.first_offsets(self.kafka, list(TOPIC_LEDGERS))
+            self.stream.state = replace(self.stream.state, starts=starts)
         stop = streams.Stop().on_signals()
         plan = streams.StreamPlan(
             checkpoint=self.checkpoint,
@@ -128,9 +132,7 @@ class LedgerDriver:
         ends = self.stream.state.ends
         if not ends:
             return "earliest"
-        everywhere = broker.end_offsets(self.kafka, list(streams.READ_TOPICS))
-        clock = {t: parts for t, parts in everywhere.items() if t not in TOPIC_LEDGERS}
-        return streams.offsets_json(ends, {**everywhere, **clock})
+        return streams.offsets_json(ends, broker.end_offsets(self.kafka, list(streams.READ_TOPICS)))
 
     def _close(self) -> None:
         """The closing tick: as of when everything that was read has waited its time out."""
