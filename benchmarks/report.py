@@ -1,0 +1,446 @@
+"""BENCHMARKS.md from the results: first what a manager asks, then how each figure came about."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Results = Mapping[str, Any]
+
+EVENTS_PER_SECOND = 30_000
+TIMES_THE_FASTEST = 3.0
+LATENCY_MS = 1_000
+QUIET_SHARE = 0.1
+"""Other programs' share of the machine's CPU above which a figure is marked as taken on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was measured, what came out, and what was aimed at; `met` is None where nothing was."""
+
+    what: str
+    result: str
+    aim: str = "for the record"
+    met: bool | None = None
+
+
+def markdown(found: Mapping[str, Results]) -> str:
+    """The whole page, from each measurement's envelope: results, machine, versions, scale, date."""
+    parts = ["# Benchmarks", _preface(), "## In short", _summary(found), _shortfalls(found)]
+    for name, (title, body) in SECTIONS.items():
+        parts.append(f"## {title}")
+        if name in found:
+            parts += [_provenance(name, found[name]), *body(found[name]["results"])]
+        else:
+            parts.append(f"Not measured yet: `make bench` does, or `.venv/bin/python benchmarks/run.py --only {name}`.")
+    parts += ["## Machine and versions", _machines(found), "## How to repeat", _repeat(found)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def lines(found: Mapping[str, Results]) -> list[Line]:
+    """The short table, as data."""
+    makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
+              "open_items": _open_items_lines, "files": _files_lines}  # fmt: skip
+    return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; every column but the first is a figure and stands on the right."""
+    marks = ["---", *(["---:"] * (len(head) - 1))]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, marks, *rows))
+
+
+# --- the short table ---
+
+
+def _preface() -> str:
+    return (
+        "What paylake takes in time and in CPU, measured by its own `make bench`. No figure stands here whose "
+        "result was not "
+        "checked first: the stream's decisions against the simulation's truth, every engine's classes against each other, "
+        "payment by payment. Every check, write and look-up was on."
+    )
+
+
+def _summary(found: Mapping[str, Results]) -> str:
+    words = {True: "met", False: "**falls short**", None: ""}
+    head = "| what | result | aim | |\n| --- | --- | --- | --- |"
+    return "\n".join([head, *(f"| {x.what} | {x.result} | {x.aim} | {words[x.met]} |" for x in lines(found))])
+
+
+def _shortfalls(found: Mapping[str, Results]) -> str:
+    short = [f"{line.what}: {line.result}, against an aim of {line.aim}" for line in lines(found) if line.met is False]
+    if not short:
+        return "Every aim that was measured is met." if lines(found) else ""
+    return "**Where a figure falls short of its aim.** " + "; ".join(short) + "."
+
+
+def _stream_lines(results: Results) -> list[Line]:
+    runs = results["runs"]
+    best = _best(runs)
+    rate = best["full_batch_per_second"]
+    said = [
+        Line(f"Stream, batches of {best['size']:,}, {_cores(best['master'])}", f"{rate:,.0f} records/s",
+             f"{EVENTS_PER_SECOND:,} records/s on 2 cores", rate >= EVENTS_PER_SECOND),
+    ]  # fmt: skip
+    said += [
+        Line(
+            f"Stream, batches of {run['size']:,}, {_cores(run['master'])}", f"{run['full_batch_per_second']:,.0f} records/s"
+        )
+        for run in runs
+        if run is not best
+    ]
+    if small := _small(best):
+        said.append(
+            Line("Stream, a warm batch of 1,000 records", f"{_median(small, 'seconds'):.2f} s, nearly all fixed cost")
+        )
+    return said
+
+
+def _nightly_lines(results: Results) -> list[Line]:
+    engines = results["engines"]
+    fastest = _fastest(engines)
+    ratio = engines["paylake"]["warm_median_s"] / engines[fastest]["warm_median_s"]
+    rows = sum(results["rows"].values())
+    what = f"Nightly, {rows / 1e6:.1f} million rows to one class per payment, warm"
+    result = f"{engines['paylake']['warm_median_s']:.1f} s, {ratio:.1f} times {fastest}"
+    return [Line(what, result, f"within {TIMES_THE_FASTEST:.0f} times the fastest", ratio <= TIMES_THE_FASTEST)]
+
+
+def _latency_lines(results: Results) -> list[Line]:
+    return [
+        Line(
+            f"Latency, arrival to visible, at {rate['rate']:,} records/s",
+            f"p50 {rate['p50_ms'] / 1000:.1f} s, p95 {rate['p95_ms'] / 1000:.1f} s, p99 {rate['p99_ms'] / 1000:.1f} s",
+            f"{LATENCY_MS / 1000:.0f} s",
+            rate["p99_ms"] <= LATENCY_MS,
+        )
+        for rate in results["rates"]
+    ]
+
+
+def _open_items_lines(results: Results) -> list[Line]:
+    said = ", ".join(f"{level['median_s']:.1f} s with {level['open_items']:,}" for level in results["levels"])
+    return [Line("Batch of 1,000 records with open items", said)]
+
+
+def _files_lines(results: Results) -> list[Line]:
+    said = f"{results['first_median_s']:.2f} s at first, {results['last_median_s']:.2f} s at last"
+    return [Line(f"Small batches, {results['batches']:,} in a row", said)]
+
+
+# --- the sections ---
+
+
+def _stream(results: Results) -> list[str]:
+    runs, loaded = results["runs"], results["loaded"]
+    best = _best(runs)
+    overview = table(
+        ["run", "full batches, records/s", "after the first", "all", "wall s", "CPU-s JVM", "Python", "broker", "others",
+         "CPU µs per record", "peak MiB"],
+        (
+            [_run_name(run), f"{run['full_batch_per_second']:,.0f}", f"{run['steady_per_second']:,.0f}",
+             f"{run['all_per_second']:,.0f}", *_costs(run["cost"]),
+             f"{1e6 * (run['cost']['jvm_s'] + run['cost']['python_s']) / max(run['records'], 1):.0f}",
+             f"{run['peak_memory_mib']:,.0f}"]
+            for run in runs
+        ),
+    )  # fmt: skip
+    truth = best["truth"]
+    parts = [
+        f"{loaded['records']:,} records of {loaded['payments']:,} payments wait in Kafka, on the same machine, 5 % of the "
+        "payments broken, with duplicates, disorder, late and malformed records. Each run is a process of its own "
+        "with a lake "
+        "of its own; its first batch is the Java compiler's warm-up and counts in the column *all* only. A batch's time is "
+        "Spark's whole trigger, from asking the broker for its offsets to the checkpoint's commit.",
+        overview,
+        f"Checked: {truth['transactions']:,} payments decided, {truth['breaks']:,} of them broken; precision "
+        f"{truth['precision']:.3f}, recall {truth['recall']:.3f}; {truth['entries']:,} entries and {truth['quarantined']:,} "
+        "quarantined records.",
+        _scaling(runs),
+        "### Each batch",
+        *(_batches(run) for run in runs),
+    ]
+    small = _small(best)
+    if small:
+        parts += ["### Whose is the fixed cost", *_fixed_cost(runs, best, small)]
+    return parts
+
+
+def _scaling(runs: Sequence[Results]) -> str:
+    by_size: dict[int, dict[str, Results]] = {}
+    for run in runs:
+        by_size.setdefault(run["size"], {})[run["master"]] = run
+    pairs = [(size, masters) for size, masters in by_size.items() if len(masters) > 1]
+    said = []
+    for size, masters in pairs:
+        one, two = (masters[name]["full_batch_per_second"] for name in ("local[1]", "local[2]"))
+        said.append(
+            f"Batches of {size:,} go {two / one if one else 0:.2f} times as fast with two task threads as with one. "
+            "With one, the "
+            "second core still compiles, collects garbage, runs the driver and the broker: it is not one core against two."
+        )
+    return " ".join(said)
+
+
+def _batches(run: Results) -> str:
+    """A line per batch of one run."""
+    taken = run["batches"]
+    steps = _steps_of(taken)
+    rows = (
+        [b["batch"], f"{b['records']:,}", *(f"{b['steps'].get(s, 0):.2f}" for s in steps),
+         f"{b['trigger_s'] - b['seconds']:.2f}", f"{b['trigger_s']:.2f}", f"{b['records'] / b['trigger_s']:,.0f}"]
+        for b in taken
+    )  # fmt: skip
+    head = ["batch", "records", *(f"{s}, s" for s in steps), "Spark around it, s", "total, s", "records/s"]
+    return f"{_run_name(run)} (the last batches are a remainder and the closing tick):\n\n" + table(head, rows)
+
+
+def _fixed_cost(runs: Sequence[Results], best: Results, small: Sequence[Results]) -> list[str]:
+    """The batch's time as a fixed part and a part per record, step by step, through the small and the large batches."""
+    large = _full(best["batches"])
+    steps = [*_steps_of([*small, *large]), "Spark around it"]
+    fixed, rows = {}, []
+    for step in steps:
+        low, high = _step(small, step), _step(large, step)
+        n_low, n_high = _median(small, "records"), _median(large, "records")
+        per_record = (high - low) / max(n_high - n_low, 1)
+        fixed[step] = low - per_record * n_low
+        between = [f"{_step(_full(run['batches']), step):.2f}" for run in runs if run["master"] == "local[2]"]
+        rows.append([step, f"{low:.2f}", *between, f"{fixed[step]:.2f}", f"{1e6 * per_record:.1f}"])
+    sizes = [f"{run['size']:,} records, s" for run in runs if run["master"] == "local[2]"]
+    total = sum(fixed.values())
+    owner, share = max(fixed.items(), key=lambda item: item[1])
+    text = (
+        f"{len(small)} warm batches of about {_median(small, 'records'):,.0f} records, read from Kafka by the same "
+        "process into "
+        f"the same lake after the run above, are nearly nothing but fixed cost: **{total:.1f} s per batch**. The "
+        "largest part, "
+        f"{share:.1f} s, is *{owner}*."
+    )
+    parts = [text, table(["step", "1,000 records, s", *sizes, "fixed, s", "µs per record"], rows)]
+    if inside := best["small"].get("inside"):
+        phases = {n: inside[n] for n in ("analysis", "optimization", "planning", "compilation")}
+        parts.append(
+            f"Inside such a batch Spark runs {inside['jobs']:.0f} jobs for {inside['commands']:.0f} commands and compiles "
+            f"{inside['classes compiled']:.0f} generated classes. "
+            + ", ".join(f"{name} takes {seconds:.2f} s" for name, seconds in phases.items())
+            + ". These are sums over commands, which may run side by side or inside each other."
+        )
+    if engine := _engine(small):
+        parts.append("Spark's own engine around the batch, in milliseconds: " + engine + ".")
+    return parts
+
+
+def _nightly(results: Results) -> list[str]:
+    engines = results["engines"]
+    fastest = _fastest(engines)
+    base = engines[fastest]["warm_median_s"]
+    rows = (
+        [name, f"{e['warm_median_s']:.2f}", f"{e['warm_min_s']:.2f}", f"{e['warm_median_s'] / base:.1f}",
+         f"{e['warm_cpu_s']:.1f}", f"{e['cold_s']:.1f}", f"{e['start_s']:.1f}", f"{e['peak_memory_mib']:,.0f}"]
+        for name, e in engines.items()
+    )  # fmt: skip
+    rows_of = ", ".join(f"{ledger} {n:,}" for ledger, n in results["rows"].items())
+    classes = ", ".join(f"{kind} {n:,}" for kind, n in sorted(results["truth"].items(), key=lambda item: -item[1]))
+    own, narrow = engines["paylake"], engines["Spark, narrow rows"]
+    times = own["warm_median_s"] / narrow["warm_median_s"]
+    together = engines["paylake, repartitioned"]
+    return [
+        f"Three Parquet files ({rows_of} rows; {results['megabytes']} MB) to one class per payment, under the same "
+        "rules, which "
+        "each engine states in its own terms. Two threads each, every engine in a process of its own; five warm "
+        "runs after the "
+        "cold one. The last two rows are experiments in Spark and not what paylake does.",
+        table(["engine", "warm median, s", "warm best, s", "times the fastest", "CPU-s", "first run, s", "start, s",
+               "peak MiB"], rows),
+        f"Checked: each engine gives every single payment the class that was put into the files: {classes}.",
+        "**What another shape would give.** Rows of fixed width under a hashed key, brought together and "
+        "aggregated once, take "
+        f"{narrow['warm_median_s']:.2f} s and {narrow['warm_cpu_s']:.1f} CPU-s, {times:.1f} "
+        f"times faster than paylake's own functions. paylake's functions over rows that were brought together first take "
+        f"{together['warm_median_s']:.2f} s and {together['warm_cpu_s']:.1f} CPU-s. paylake's `combine` keeps the "
+        "whole of a "
+        "ledger's first posting by a written order, as a struct; Spark cannot hold a struct or a text in the "
+        "buffer of a hash "
+        "aggregate, so it sorts the rows, before the shuffle and after it. The narrow shape knows the class only: not the "
+        "descriptive columns, nor which of two contradicting postings came first.",
+    ]  # fmt: skip
+
+
+def _latency(results: Results) -> list[str]:
+    rates = results["rates"]
+    rows = (
+        [f"{r['rate']:,}", f"{r['payments']:,}", *(f"{r[k]:,.0f}" for k in ("p50_ms", "p95_ms", "p99_ms", "max_ms")),
+         r["batches"], f"{r['records_per_batch']:,}", f"{r['trigger_s']:.2f}"]
+        for r in rates
+    )  # fmt: skip
+    steps = _names(r["steps"] for r in rates)
+    engine = _names(r["engine_ms"] for r in rates)
+    made_of = [
+        *([s, *(f"{1000 * r['steps'].get(s, 0):,.0f}" for r in rates)] for s in steps),
+        *([f"Spark: {e}", *(f"{r['engine_ms'].get(e, 0):,.0f}" for r in rates)] for e in engine),
+    ]
+    floor = min(r["trigger_s"] for r in rates)
+    longest = max(((s, r["steps"][s]) for r in rates for s in r["steps"]), key=lambda item: item[1])
+    return [
+        "The driver runs as in production, with its own ticks and a trigger of "
+        f"{results['interval_s']:.0f} s; another process sends records at an even pace. A payment counts from the Kafka "
+        "timestamp of its last record to the moment at which the commit that holds its decision appears in the log of "
+        "`reconciliation_partial`.",
+        table(["records/s", "payments", "p50, ms", "p95, ms", "p99, ms", "longest, ms", "batches", "records per batch",
+               "batch, s"], rows),
+        f"**The floor is one batch, {floor:.1f} s here.** A record that arrives while a batch runs waits for its "
+        "end and then "
+        "for its own batch: between one and two batches, and more when a batch takes longer than the trigger's "
+        "interval. The "
+        f"longest step is *{longest[0]}*, {longest[1]:.1f} s.",
+        "The median batch, in milliseconds:",
+        table(["part", *(f"at {r['rate']:,} records/s" for r in rates)], made_of),
+    ]  # fmt: skip
+
+
+def _open_items(results: Results) -> list[str]:
+    levels = results["levels"]
+    steps = _names(level["steps"] for level in levels)
+    rows = (
+        [f"{level['open_items']:,}", f"{level['median_s']:.2f}", f"{level['cpu_s']:.1f}", f"{level['open_items_mib']:,.1f}",
+         *(f"{level['steps'].get(s, 0):.2f}" for s in steps)]
+        for level in levels
+    )  # fmt: skip
+    low, high = levels[0], levels[-1]
+    per = 1e6 * (high["median_s"] - low["median_s"]) / max(high["open_items"] - low["open_items"], 1)
+    return [
+        "Payments of which the gateway alone has spoken stay open; then come batches of 1,000 records of other "
+        "payments, on a "
+        "warm process, without Kafka. Every batch reads `open_items` and writes it anew.",
+        table(["open items", "batch, s", "CPU-s", "table, MiB", *(f"{s}, s" for s in steps)], rows),
+        f"Each open item adds {per:.1f} µs to every batch, in *items committed*: so {1e6 / per if per > 0 else 0:,.0f} "
+        "open items add one second.",
+    ]  # fmt: skip
+
+
+def _files(results: Results) -> list[str]:
+    steps = _names([results["first_steps"], results["last_steps"]])
+    edge = results["edge"]
+    rows = [[s, f"{results['first_steps'].get(s, 0):.2f}", f"{results['last_steps'].get(s, 0):.2f}"] for s in steps]
+    rows.append(["batch", f"{results['first_median_s']:.2f}", f"{results['last_median_s']:.2f}"])
+    kept, records = results["maintain_s"], results["records"] / max(results["batches"], 1)
+    growth = results["last_median_s"] / results["first_median_s"] if results["first_median_s"] else 0.0
+    return [
+        f"{results['batches']:,} batches of about {records:.0f} records, one per simulated "
+        f"second, on a warm process, without Kafka; the driver's own maintenance after every {results['maintain_every']}.",
+        table(["median, s", f"first {edge} batches", f"last {edge} batches"], rows),
+        f"The last batches take {growth:.2f} times as long as the first. Maintenance ran {len(kept)} times, "
+        f"{statistics.median(kept) if kept else 0:.1f} s each.",
+        table(["table", "files that it consists of", "files on disk", "log entries"],
+              ([name, f["live"], f["on_disk"], f["log"]] for name, f in results["tables"].items())),
+        "Files on disk that the table no longer consists of await the vacuum, which leaves a day of history.",
+    ]  # fmt: skip
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Results], list[str]]]] = {
+    "stream": ("Stream: how many records a second", _stream),
+    "nightly": ("Nightly: beside DuckDB and Polars", _nightly),
+    "latency": ("Latency: from arrival to visible", _latency),
+    "open_items": ("Open items: what a full table costs", _open_items),
+    "files": ("Files: after many batches", _files),
+}
+
+# --- machine, versions, repetition ---
+
+
+def _provenance(name: str, envelope: Results) -> str:
+    others = envelope["others_share"]
+    busy = f" **Other programs used {others:.0%} of the machine meanwhile.**" if others > QUIET_SHARE else ""
+    scale = "" if envelope["scale"] == 1 else f" **At {envelope['scale']:g} of its size: not a figure to quote.**"
+    return f"Measured on {envelope['measured_on']}, in {envelope['seconds'] / 60:.0f} min.{busy}{scale}"
+
+
+def _machines(found: Mapping[str, Results]) -> str:
+    said = {}
+    for envelope in found.values():
+        m, v = envelope["machine"], envelope["versions"]
+        text = f"{m['cores']} cores ({m['cpu']}), {m['memory_gib']:.0f} GiB memory, {m['system']}; "
+        said[text + ", ".join(f"{name} {version}" for name, version in v.items())] = None
+    loads = ", ".join(f"{name} {envelope['machine']['load_before']}" for name, envelope in found.items())
+    return "\n".join(f"* {text}" for text in said) + (f"\n* Load before each measurement: {loads}" if loads else "")
+
+
+def _repeat(found: Mapping[str, Results]) -> str:
+    minutes = {name: f"{envelope['seconds'] / 60:.0f} min" for name, envelope in found.items()}
+    commands = "\n".join(
+        f"* `.venv/bin/python benchmarks/run.py --only {name}`" + (f" ({minutes[name]})" if name in minutes else "")
+        for name in SECTIONS
+    )
+    return (
+        "`make bench` measures everything anew on this machine and writes this page; leave the machine alone meanwhile. One "
+        f"measurement at a time keeps the others' results:\n\n{commands}\n\n"
+        "Seeds are fixed, so the records are the same each time. Medians are quoted unless said otherwise; "
+        "CPU-seconds are those "
+        "of Spark's JVM, of Python and of the broker apart, and *others* is whatever else ran. Single times vary "
+        "by some 15 % "
+        "from run to run; CPU-seconds vary less."
+    )
+
+
+# --- small helpers ---
+
+
+def _costs(cost: Results) -> list[str]:
+    return [f"{cost[name]:,.0f}" for name in ("wall_s", "jvm_s", "python_s", "broker_s", "others_s")]
+
+
+def _cores(master: str) -> str:
+    return "1 task thread" if master == "local[1]" else f"{master.removeprefix('local[').rstrip(']')} task threads"
+
+
+def _run_name(run: Results) -> str:
+    return f"batches of {run['size']:,}, {_cores(run['master'])}"
+
+
+def _best(runs: Sequence[Results]) -> Results:
+    """The run that the aim is about: the largest batches on two cores."""
+    return max(runs, key=lambda run: (run["master"] == "local[2]", run["size"]))
+
+
+def _small(run: Results) -> list[Results]:
+    """The warm small batches, without the first and without those that only read a tick."""
+    taken = [b for b in run.get("small", {}).get("batches", []) if b["records"]]
+    return _full(taken) if len(taken) > 1 else taken
+
+
+def _full(batches: Sequence[Results]) -> list[Results]:
+    """Batches about as large as the largest, the first one left out where there are others."""
+    most = max((b["records"] for b in batches), default=0)
+    full = [b for b in batches if b["records"] > 0.9 * most]
+    return full[1:] or full
+
+
+def _fastest(engines: Mapping[str, Results]) -> str:
+    return min(("DuckDB", "Polars"), key=lambda name: engines[name]["warm_median_s"])
+
+
+def _median(batches: Sequence[Results], key: str) -> float:
+    return statistics.median(b[key] for b in batches)
+
+
+def _step(batches: Sequence[Results], step: str) -> float:
+    if step == "Spark around it":
+        return statistics.median(b["trigger_s"] - b["seconds"] for b in batches)
+    return statistics.median(b["steps"].get(step, 0.0) for b in batches)
+
+
+def _steps_of(batches: Iterable[Results]) -> list[str]:
+    return _names(b["steps"] for b in batches)
+
+
+def _engine(batches: Sequence[Results]) -> str:
+    names = _names(b.get("engine_ms", {}) for b in batches)
+    return ", ".join(f"{n} {statistics.median(b.get('engine_ms', {}).get(n, 0) for b in batches):.0f}" for n in names)
+
+
+def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
