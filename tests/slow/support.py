@@ -34,6 +34,9 @@ ENDS_WITHIN_S = 600.0
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """A JVM that lives for a minute spends most of it on compiling: these let it compile less well, and much less."""
 
+REMEMBER = "48h"
+"""Longer than the simulated day, which a stream that catches up may read in one leap of its clock."""
+
 PLACE = ("topic", "partition", "offset")
 
 Contents = dict[str, tuple[int, str]]
@@ -144,7 +147,8 @@ def stream(kafka: KafkaSettings, lake: str, key: Path, *flags: str) -> tuple[str
 
 def stream_flags(kafka: KafkaSettings, lake: str, key: Path) -> tuple[str, ...]:
     """The settings that every stream of a test needs."""
-    return ("--bootstrap-servers", kafka.bootstrap_servers, "--lake", lake, "--token-key", str(key))
+    place = ("--bootstrap-servers", kafka.bootstrap_servers, "--lake", lake, "--token-key", str(key))
+    return (*place, "--remember", REMEMBER)
 
 
 def nightly_flags(kafka: KafkaSettings, lake: str) -> tuple[str, ...]:
