@@ -63,7 +63,8 @@ OPEN_ITEMS = {
     ]
 }
 FILES = {
-    "batches": 1000, "records": 60_000, "edge": 50, "maintain_every": 200, "first_median_s": 0.8, "last_median_s": 1.0,
+    "batches": 1000, "asked": 1000, "records": 60_000, "edge": 50, "maintain_every": 200,
+    "first_median_s": 0.8, "last_median_s": 1.0,
     "first_steps": STEPS, "last_steps": STEPS, "maintain_s": [3.0, 4.0], "seconds": [0.8], "cost": COST,
     "tables": {"open_items": {"live": 1, "on_disk": 1001, "log": 1100}},
 }  # fmt: skip
