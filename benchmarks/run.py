@@ -36,6 +36,7 @@ def main() -> None:
     files = {name: results / f"{name}.json" for name in MEASUREMENTS}
     kept = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.is_file()}
     page = harness.ROOT / "BENCHMARKS.md" if options.scale == 1 else results / "BENCHMARKS.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(report.markdown(kept), encoding="utf-8")
     harness.say(f"wrote {page.relative_to(harness.ROOT)}")
 
