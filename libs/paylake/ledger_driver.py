@@ -23,7 +23,7 @@ from paylake.contracts import (
 from paylake.contracts.topics import TOPIC_LEDGERS
 from paylake.errors import SourceError
 from paylake.reconcile import BatchReport, Horizon, LedgerStream
-from paylake.reconciliation.clock import Ends
+from paylake.reconciliation.clock import Ends, later
 from paylake.reconciliation.rules import Rules
 from paylake.settings import KafkaSettings
 from paylake.token_key import read_key
@@ -126,6 +126,7 @@ class LedgerDriver:
                 self._close()
                 streams.run_until_done(query, stop, schedule.patience)
         finally:
+            stop.restore()
             self._flush_operations()
 
     def _starting_offsets(self) -> str:
@@ -156,6 +157,8 @@ class LedgerDriver:
 
     def _flush_operations(self) -> None:
         live = self._schedule.driver_ticks and not self._schedule.available_now
+        if self._ended:
+            self._ended[-1] = replace(self._ended[-1], lag=self._lag())
         rows = operations.minutes(self._ended, live)
         self._ended, self._flushed_at = [], time.monotonic()
         if rows:
@@ -163,6 +166,27 @@ class LedgerDriver:
             data = [tuple(row[name] for name in contract.columns) for row in rows]
             df = self.stream.spark.createDataFrame(data, contract.schema)
             tables.append(df, self.stream.lake, contract)
+
+    def _lag(self) -> dict[str, int]:
+        """Topic -> records that wait; warns where that is four fifths of all that it still holds."""
+        topics = list(TOPIC_LEDGERS)
+        try:
+            ends, first = broker.end_offsets(self.kafka, topics), broker.first_offsets(self.kafka, topics)
+        except SourceError as error:  # the figures can wait for a broker that is away
+            log.warning("%s", error)
+            return {}
+        read = later(first, self.stream.state.ends)
+        lag = {t: sum(end - read[t][p] for p, end in ends[t].items()) for t in topics}
+        for topic, waiting in lag.items():
+            held = sum(end - first[topic][p] for p, end in ends[topic].items())
+            if waiting > 1000 and waiting > 0.8 * held:
+                log.warning(
+                    "%s: %d of the %d records that it holds are not read yet; its retention may take them.",
+                    topic,
+                    waiting,
+                    held,
+                )
+        return lag
 
     def maintain(self) -> None:
         """Compact the stream's appended tables, and remove the files of `open_items` that are a day old."""

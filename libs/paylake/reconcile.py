@@ -27,7 +27,7 @@ from paylake.contracts.topics import CLOCK, LEDGERS
 from paylake.errors import SourceError
 from paylake.payments.parsing import parse_records
 from paylake.reconciliation import items
-from paylake.reconciliation.clock import Clock, Ends, Tick
+from paylake.reconciliation.clock import Clock, Ends, Tick, later
 from paylake.reconciliation.decisions import decide, is_complete
 from paylake.reconciliation.overdue import DUE_TYPE, due_by_ledger, is_overdue
 from paylake.reconciliation.rules import Rules
@@ -101,7 +101,7 @@ class LedgerStream:
         Raises SourceError where the batch does not follow the lake's state: then another checkpoint wrote to it.
         """
         timer = Timer(self.after_step)
-        if self.state.batch == batch:
+        if self.state.batch == batch and later(self.state.ends, ends) == self.state.ends:
             self._append_decisions(batch)
             timer.step("decisions appended")
             return BatchReport(self.state.generation, batch, (), timer.seconds)
@@ -156,7 +156,8 @@ class LedgerStream:
         if entries is not None:
             fresh = items.from_entries(entries)
             partial_items = fresh.unionByName(partial_items)
-            remembered = self._remembered(entries, state.clock)
+            # from the clock before the batch: a batch may move it by hours, as when it catches up
+            remembered = self._remembered(entries, self.state.clock)
             if remembered is not None:
                 partial_items = partial_items.unionByName(items.from_state(remembered))
         context = self._context(batch, state.clock).select("generation", "batch", "clock", "due")

@@ -55,6 +55,9 @@ def read_topics(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan) -> 
         .option("subscribe", ",".join(READ_TOPICS))
         .option("startingOffsets", plan.starting_offsets)
         .option("failOnDataLoss", str(plan.fail_on_data_loss).lower())
+        # the defaults of a minute and more would hide a broker's absence for minutes
+        .option("kafka.request.timeout.ms", 10_000)
+        .option("kafka.default.api.timeout.ms", 15_000)
     )
     if plan.max_offsets_per_trigger:
         reader = reader.option("maxOffsetsPerTrigger", plan.max_offsets_per_trigger)
@@ -94,13 +97,20 @@ class Stop:
     def __init__(self) -> None:
         """Not asked to stop yet."""
         self.asked = threading.Event()
+        self._before: dict[int, Any] = {}
 
     def on_signals(self) -> Stop:
         """React to SIGTERM and SIGINT; only the main thread may."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._asked)
+                self._before[number] = signal.signal(number, self._asked)
         return self
+
+    def restore(self) -> None:
+        """Leave the signals to whoever had them before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         log.info("Asked to stop (%s): the running batch ends first.", signal.Signals(number).name)
@@ -114,14 +124,13 @@ def run_until_done(query_of: Callable[[], StreamingQuery], stop: Stop, patience:
     """
     away_since: float | None = None
     while not stop.asked.is_set():
-        query = query_of()
-        before = query.lastProgress
         try:
+            query = query_of()
             while not query.awaitTermination(1):
                 if stop.asked.is_set():
                     _stop_between_batches(query)
                     return
-                if query.lastProgress is not before:
+                if query.lastProgress is not None:  # a batch, or a look for one, has come through
                     away_since = None
             return
         except StreamingQueryException as error:
