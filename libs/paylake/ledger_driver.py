@@ -90,12 +90,7 @@ class LedgerDriver:
         state = self.stream.state
         if state.batch < 0 and not state.ends:
             raise SourceError(f"The lake {self.stream.lake} holds no stream to recover; start it without --recover.")
-        if state.batch >= 0:
-            self.stream._append_decisions(state.batch)
-            beyond = f"generation = {state.generation} AND batch > {state.batch}"
-            for contract in (LEDGER_ENTRIES, QUARANTINE):
-                tables.delete_where(self.stream.spark, self.stream.lake, contract, beyond)
-        self.stream.state = state.next_generation()
+        self.stream.next_generation()
         log.info("Recovering: generation %d goes on from the lake's offsets.", self.stream.state.generation)
 
     def run(self, schedule: Schedule) -> None:

@@ -29,7 +29,7 @@ from paylake.errors import ControlError, SourceError
 from paylake.indexes import comparison, proof, versions
 from paylake.indexes.batch_index import batch_index, of_business_date, recompute, unreleased
 from paylake.indexes.control_totals import parse_control_totals
-from paylake.indexes.proof import OffsetProof, Proof, Sum
+from paylake.indexes.proof import OffsetCount, OffsetProof, Proof, Sum
 from paylake.reconciliation.clock import Clock, Ends
 from paylake.reconciliation.overdue import DUE_TYPE, due_by_ledger
 from paylake.reconciliation.rules import Rules
@@ -160,7 +160,9 @@ def build_final_aggregate(
         added, closed = found.added.persist(), found.closed.persist()
         known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
         news = versions.breaks(latest, known_breaks, run_id, run_at).persist()
-        changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty())
+        # what a crashed run left is no news by its content, and has to be published all the same
+        is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
+        changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
         if not changed and published and _already_proved(spark, lake, published[-1], rows):
             return replace(run, run_id=published[-1], changed=False)
         if changed:
@@ -244,7 +246,8 @@ def _prove_offsets(spark: SparkSession, lake: str, pin: Pin, transactional: Iter
         read_until(tables.read(spark, lake, QUARANTINE), ends),
     )
     counts = {
-        (r["topic"], r["partition"]): (r["n"], r["accepted"], r["low"], r["high"], r["spanned"]) for r in rows.collect()
+        (r["topic"], r["partition"]): OffsetCount(r["n"], r["accepted"], r["low"], r["high"], r["spanned"], int(r["skew"]))
+        for r in rows.collect()
     }
     return proof.prove_offsets(counts, pin.state.starts, ends, transactional)
 
@@ -279,7 +282,9 @@ def _already_proved(spark: SparkSession, lake: str, run_id: str, rows: list[dict
     """True where a published run has said the same of its totals."""
     ignored = {"run_id", "run_at", "stream_generation", "stream_batch"}
     columns = [c for c in RUN_CONTROLS.columns if c not in ignored]
-    said = tables.read(spark, lake, RUN_CONTROLS).where((F.col("run_id") == run_id) & (F.col("row_kind") != "PUBLISHED"))
+    of_run = tables.read(spark, lake, RUN_CONTROLS).where(F.col("run_id") == run_id)
+    at = of_run.where("row_kind = 'PUBLISHED'").select("run_at")  # an attempt that failed has the number, and another time
+    said = of_run.where("row_kind != 'PUBLISHED'").join(F.broadcast(at), on="run_at", how="left_semi")
     known = {tuple(r[c] for c in columns) for r in said.select(*columns).collect()}
     return known == {tuple(row[c] for c in columns) for row in rows}
 

@@ -180,14 +180,13 @@ class LedgerStream:
             closed = closed.where(F.col("decided_at").isNull() | (F.col("decided_at") >= F.lit(since)))
         named = entries.select("transaction_id").distinct()
         hits = closed.join(F.broadcast(named), "transaction_id", "left_semi")
-        keys = hits.select("transaction_id", "generation", "batch", "ingest_date").persist()
+        keys = hits.select("transaction_id", "generation", "batch", "ingest_date")
         found = keys.agg(
             F.count("*").alias("n"), F.min("batch").alias("low"), F.max("batch").alias("high"),
             F.min("ingest_date").alias("first"), F.max("ingest_date").alias("last"),
         ).first()  # fmt: skip
         assert found is not None
         if not found["n"]:
-            keys.unpersist()
             return None
         latest = keys.groupBy("transaction_id").agg(F.max(F.struct("generation", "batch")).alias("at"))
         latest = latest.select("transaction_id", "at.generation", "at.batch")
@@ -195,6 +194,22 @@ class LedgerStream:
             _between("ingest_date", found["first"], found["last"])
         )
         return near.join(F.broadcast(latest), ["transaction_id", "generation", "batch"], "left_semi")
+
+    def next_generation(self) -> None:
+        """Go on with a new checkpoint: say what was decided, remove what was appended beyond it, and commit the new state.
+
+        The commit makes the generation's number, and with it the names of its transactions, one that nobody used before.
+        """
+        if self.state.batch >= 0:
+            self._append_decisions(self.state.batch)
+        beyond = (
+            f"generation > {self.state.generation} OR (generation = {self.state.generation} AND batch > {self.state.batch})"
+        )
+        for contract in (LEDGER_ENTRIES, QUARANTINE):
+            tables.delete_where(self.spark, self.lake, contract, beyond)
+        self.state = self.state.next_generation()
+        waiting = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_open").withColumn("is_decided", F.lit(False))
+        tables.overwrite(waiting.coalesce(1), self.lake, OPEN_ITEMS, self.state.to_metadata())
 
     def _append_decisions(self, batch: int) -> None:
         """Say what the last commit of `open_items` decided; a second time has no effect."""

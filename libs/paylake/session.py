@@ -31,6 +31,9 @@ CONFIG: dict[str, str] = {
     # a micro-batch runs more than the default's 100 generated classes, so that each would be compiled anew every time
     # (measured: 69 compilations per batch, 5 with this)
     "spark.sql.codegen.cache.maxEntries": "4000",
+    # both cost a commit, or a plan, more than they give: a job per commit, and a walk over every deep projection
+    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    "spark.sql.execution.removeRedundantProjects": "false",
 }
 
 LOCAL_CONFIG: dict[str, str] = {
@@ -70,7 +73,8 @@ def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: 
     for key, value in {**settings, **(config or {})}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    # what fails is raised, and told in a sentence; the log would add a stack trace to it
+    spark.sparkContext.setLogLevel("FATAL")
     return spark
 
 

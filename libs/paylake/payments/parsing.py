@@ -23,8 +23,8 @@ SENT_AS_IS = (
     "country", "device_id", "ip_address", "released_from",
 )  # fmt: skip
 IDENTIFIERS = ("transaction_id", "user_id", "merchant_id")
-WORD = r"^[A-Za-z0-9][A-Za-z0-9._:@/+=-]{0,255}\z"
-"""What an identifier may look like: one word, no JSON."""
+WORD = r"^[A-Za-z0-9][A-Za-z0-9 ._:@/+=-]{0,255}\z"
+"""What an identifier may look like: no JSON, and not blank."""
 PLACE = r"^[a-z-]{1,64}/\d{1,5}/\d{1,11}\z"
 """Where a released record lay: topic/partition/offset."""
 
