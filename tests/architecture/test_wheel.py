@@ -31,9 +31,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source")
     for name in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(
-        PACKAGE, source / "libs" / "paylake", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-    )
+    shutil.copytree(PACKAGE, source / "libs" / "paylake", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     target = tmp_path_factory.mktemp("elsewhere")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(source), str(source))
@@ -58,18 +56,12 @@ def test_every_module_imports_from_outside_the_checkout(installed: Path, tmp_pat
 def test_data_files_and_the_command_are_in_it(installed: Path) -> None:
     in_source = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if is_data(path)}
     assert Path("py.typed") in in_source
-    assert in_source == {
-        p.relative_to(installed / "paylake") for p in (installed / "paylake").rglob("*") if is_data(p)
-    }
+    assert in_source == {p.relative_to(installed / "paylake") for p in (installed / "paylake").rglob("*") if is_data(p)}
     assert (installed / "bin" / "paylake").exists()
 
 
 def test_every_folder_of_the_source_tree_is_a_package() -> None:
-    without = [
-        f
-        for f in PACKAGE.rglob("*")
-        if f.is_dir() and any(f.glob("*.py")) and not (f / "__init__.py").exists()
-    ]
+    without = [f for f in PACKAGE.rglob("*") if f.is_dir() and any(f.glob("*.py")) and not (f / "__init__.py").exists()]
     assert without == []
 
 
