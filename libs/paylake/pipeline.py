@@ -121,6 +121,7 @@ def demo(argv: Sequence[str]) -> int:
     """`paylake demo`: the whole pipeline on simulated payments, scored against their truth."""
     settings = parse_settings(DemoSettings, argv, prog="paylake demo")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("kafka").setLevel(logging.ERROR)
     out, began = settings.out, time.monotonic()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)

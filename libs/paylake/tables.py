@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -35,8 +36,9 @@ class Commit:
 
 
 def location(lake: str, contract: TableContract) -> str:
-    """Where the table lies: a folder or an object prefix."""
-    return f"{lake.rstrip('/')}/{contract.path}"
+    """Where the table lies: an absolute folder, since Delta takes a relative one for a name, or an object prefix."""
+    root = lake if "://" in lake else str(Path(lake).absolute())
+    return f"{root.rstrip('/')}/{contract.path}"
 
 
 def exists(spark: SparkSession, lake: str, contract: TableContract) -> bool:

@@ -199,3 +199,9 @@ def test_a_table_lies_below_the_lake_whatever_the_lake_ends_with() -> None:
 def test_an_empty_folder_is_no_table(spark: SparkSession, lake: str) -> None:
     Path(tables.location(lake, NOTES)).mkdir(parents=True)
     assert not tables.exists(spark, lake, NOTES)
+
+
+def test_a_relative_lake_is_the_folder_below_the_current_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tables.location("build/lake", LEDGER_ENTRIES) == f"{tmp_path}/build/lake/raw/ledger_entries"
+    assert tables.location("s3a://bucket/lake/", LEDGER_ENTRIES) == "s3a://bucket/lake/raw/ledger_entries"
