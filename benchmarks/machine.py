@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paylake.jars import find_jars
+
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -56,8 +58,6 @@ def _jdk() -> str:
 
 
 def _kafka() -> str:
-    from paylake.broker import find_jars  # the client comes along, which an engine's process need not pay for
-
     name = next(iter(sorted(find_jars("kafka").glob("kafka_2.13-*.jar")))).stem
     return name.removeprefix("kafka_2.13-")
 

@@ -31,6 +31,7 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError, NoBrokersAvailable, TopicAlreadyExistsError
 
 from paylake.errors import SourceError
+from paylake.jars import find_jars
 from paylake.settings import KafkaSettings
 
 CONTROLLER_ID = 100
@@ -174,23 +175,6 @@ def running(data_dir: Path, brokers: int = 1, jars: Path | None = None, port: in
         yield cluster
     finally:
         stop(data_dir)
-
-
-def find_jars(name: str, environ: Mapping[str, str] | None = None) -> Path:
-    """The folder of one set of jars ("kafka", "spark", "s3", "emr").
-
-    It lies in the folder that PAYLAKE_JARS names, else in a `jars` folder found upward from the current
-    folder, else upward from this package's checkout. Raises SourceError where there is none.
-    """
-    named = (os.environ if environ is None else environ).get("PAYLAKE_JARS")
-    here = Path.cwd()
-    above = [here, *here.parents, *Path(__file__).resolve().parents]
-    for folder in [Path(named)] if named else [parent / "jars" for parent in above]:
-        if any((folder / name).glob("*.jar")):
-            return (folder / name).resolve()
-    looked = f"PAYLAKE_JARS ({named})" if named else f"a jars folder at or above {here}"
-    target = "dev-setup" if name in ("spark", "kafka") else "test-slow"
-    raise SourceError(f"the {name} jars are not in {looked}: run `make {target}`, or let PAYLAKE_JARS name their folder.")
 
 
 @dataclass(frozen=True)

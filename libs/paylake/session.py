@@ -6,12 +6,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from pyspark.sql import SparkSession
 
 from paylake.errors import PaylakeError, SettingsError
+from paylake.jars import jar_folder
 from paylake.settings import parse_settings
 
 Settings = TypeVar("Settings")
@@ -50,13 +50,9 @@ LOCAL_CONFIG: dict[str, str] = {
 
 
 def local_jars(*sets: str) -> list[str]:
-    """The jar files that Maven left under `jars/` (or PAYLAKE_JARS); empty on a cluster, whose image has its own."""
-    named = os.environ.get("PAYLAKE_JARS")
-    places = [Path(named)] if named else [base / "jars" for base in (Path.cwd(), *Path(__file__).resolve().parents)]
-    found = next((place for place in places if (place / sets[0]).is_dir()), None)
-    if found is None:
-        return []
-    return [str(jar) for name in sets for jar in sorted((found / name).glob("*.jar"))]
+    """The jar files of these sets that Maven left on this machine; empty on a cluster, whose image has its own."""
+    folders = (jar_folder(name) for name in sets)
+    return [str(jar) for folder in folders if folder is not None for jar in sorted(folder.glob("*.jar"))]
 
 
 def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: Sequence[str] = ("spark",)) -> SparkSession:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paylake import broker
+from paylake.jars import find_jars
 from tests.slow import support
 
 PYTHON = support.ROOT / ".venv-emr" / "bin" / "python"
@@ -16,5 +16,5 @@ def test_the_twin_is_of_the_releases_that_emr_runs(tmp_path: Path) -> None:
         assert twin.wait(60) == 0, twin.text
     assert twin.text.split() == ["4.0.2", "4.0.1"]
     assert {"delta-spark_2.13-4.0.1.jar", "spark-sql-kafka-0-10_2.13-4.0.2.jar"} <= {
-        jar.name for jar in broker.find_jars("emr").glob("*.jar")
+        jar.name for jar in find_jars("emr").glob("*.jar")
     }

@@ -164,15 +164,6 @@ def test_a_cluster_that_is_away_is_named_in_bounded_time(monkeypatch: pytest.Mon
     assert time.monotonic() - before < 5
 
 
-def test_jars_are_found_in_the_named_folder_only_if_there_is_one(tmp_path: Path) -> None:
-    (tmp_path / "kafka").mkdir()
-    (tmp_path / "kafka" / "a.jar").touch()
-    assert broker.find_jars("kafka", {"PAYLAKE_JARS": str(tmp_path)}) == tmp_path / "kafka"
-    assert broker.find_jars("kafka", {}).parts[-2:] == ("jars", "kafka")
-    with pytest.raises(SourceError, match="run `make dev-setup`"):
-        broker.find_jars("spark", {"PAYLAKE_JARS": str(tmp_path)})
-
-
 def test_the_telling_line_of_a_log_is_its_last_error(tmp_path: Path) -> None:
     log = tmp_path / "broker.log"
     log.write_text("INFO on\nERROR no space left\n\tat kafka.Kafka\nINFO off\n", encoding="utf-8")
