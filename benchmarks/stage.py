@@ -19,6 +19,7 @@ from paylake.reconciliation.rules import Rules
 from paylake.session import build_session
 from paylake.settings import KafkaSettings
 from paylake.token_key import create_key_file
+from paylake.topics import TopicSpec, create_topics
 
 NO_KAFKA = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 """For a driver whose records come from frames: it never asks a broker."""
@@ -28,7 +29,7 @@ NO_KAFKA = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 def kafka_at(folder: Path) -> Iterator[broker.Cluster]:
     """A broker with paylake's topics."""
     with broker.running(folder) as cluster:
-        broker.create_topics(cluster.kafka, {name: broker.TopicSpec(topic.partitions) for name, topic in TOPICS.items()})
+        create_topics(cluster.kafka, {name: TopicSpec(topic.partitions) for name, topic in TOPICS.items()})
         yield cluster
 
 

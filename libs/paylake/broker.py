@@ -1,8 +1,7 @@
-"""A real Kafka cluster on this machine, run from Maven's jars, and what paylake asks of any cluster.
+"""A real Kafka cluster on this machine, run from Maven's jars.
 
-`start`, `stop`, `status` and `running` care for a local KRaft cluster whose whole state lies in one folder:
-`cluster.json` (ports and processes), `config/`, `data/` and `log/`. `create_topics` and `end_offsets` work
-with every cluster that a KafkaSettings names.
+`start`, `stop`, `status` and `running` care for a KRaft cluster whose whole state lies in one folder:
+`cluster.json` (ports and processes), `config/`, `data/` and `log/`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import base64
 import fcntl
 import json
-import logging
 import os
 import random
 import re
@@ -20,26 +18,24 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import NewTopic
-from kafka.errors import KafkaError, NoBrokersAvailable, TopicAlreadyExistsError
+from kafka import KafkaAdminClient
 
 from paylake.errors import SourceError
 from paylake.jars import find_jars
 from paylake.settings import KafkaSettings
+from paylake.topics import client
 
 CONTROLLER_ID = 100
 """Node id of the separate controller that a cluster of several brokers has."""
 
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 20.0
-ANSWER_WITHIN_S = 10.0
 
 # Below the range from which systems take ports for outgoing connections: a client that keeps asking for a
 # broker that is away could otherwise be given the broker's own port and connect to itself.
@@ -79,25 +75,6 @@ class Cluster:
     def pid(self, node_id: int) -> int:
         """The process id of a broker (1, 2, ...) or of the controller (CONTROLLER_ID)."""
         return next(process.pid for process in self.processes if process.node_id == node_id)
-
-
-@dataclass(frozen=True)
-class TopicSpec:
-    """How a topic is created. Without a replication factor: 3, or fewer where there are fewer brokers."""
-
-    partitions: int
-    replication_factor: int | None = None
-    config: Mapping[str, str] = field(default_factory=dict)
-
-
-class TopicsMade(NamedTuple):
-    """Topic names by what `create_topics` found."""
-
-    created: tuple[str, ...]
-    existing: tuple[str, ...]
-
-
-# --- the local cluster ---
 
 
 def start(
@@ -453,7 +430,7 @@ def _knows(port: int, brokers: int) -> bool:
         if probe.connect_ex(("127.0.0.1", port)) != 0:
             return False
     try:
-        with _client(KafkaAdminClient, KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}"), 2.0) as admin:
+        with client(KafkaAdminClient, KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}"), 2.0) as admin:
             return len(admin.describe_cluster()["brokers"]) == brokers
     except SourceError:
         return False
@@ -473,101 +450,3 @@ def last_words(log: Path) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\tat ", "\t..."))]
     telling = [line for line in lines if re.search(r"ERROR|FATAL|Exception|Error\b|error:", line)]
     return (telling or lines or ["(nothing)"])[-1][:400]
-
-
-# --- any cluster ---
-
-
-def create_topics(kafka: KafkaSettings, topics: Mapping[str, TopicSpec]) -> TopicsMade:
-    """Create those of `topics` that do not exist, and wait until all of them can be used.
-
-    Raises SourceError if the cluster does not answer, refuses, or has a topic with another number of
-    partitions; in the last case nothing is created.
-    """
-    with _client(KafkaAdminClient, kafka, ANSWER_WITHIN_S) as admin:
-        found = _partitions(admin, topics)
-        for name, partitions in found.items():
-            if partitions != topics[name].partitions:
-                raise SourceError(
-                    f"the topic {name} at {kafka.bootstrap_servers} has {partitions} partition(s), not "
-                    f"{topics[name].partitions}: delete it, or correct its contract, before going on."
-                )
-        replicas = min(3, len(admin.describe_cluster()["brokers"]))
-        for name in sorted(topics.keys() - found.keys()):
-            spec = topics[name]
-            factor = spec.replication_factor or replicas
-            new = NewTopic(name, spec.partitions, factor, topic_configs=dict(spec.config))
-            with suppress(TopicAlreadyExistsError):  # someone else was faster, which is as good
-                admin.create_topics([new], timeout_ms=int(ANSWER_WITHIN_S * 1000))
-        deadline = time.monotonic() + ANSWER_WITHIN_S
-        while missing := sorted(topics.keys() - _partitions(admin, topics).keys()):
-            if time.monotonic() > deadline:
-                raise SourceError(
-                    f"{kafka.bootstrap_servers} did not show the new topic {missing[0]} within "
-                    f"{ANSWER_WITHIN_S:.0f} s: see the brokers' logs."
-                )
-            time.sleep(0.05)
-    return TopicsMade(tuple(sorted(topics.keys() - found.keys())), tuple(sorted(found)))
-
-
-def end_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, dict[int, int]]:
-    """Topic -> partition -> the offset that its next record gets. Raises SourceError for an unknown topic."""
-    return _offsets(kafka, topics, KafkaConsumer.end_offsets)
-
-
-def first_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, dict[int, int]]:
-    """Topic -> partition -> the offset of the first record that it still holds. Raises SourceError likewise."""
-    return _offsets(kafka, topics, KafkaConsumer.beginning_offsets)
-
-
-def _offsets(kafka: KafkaSettings, topics: Iterable[str], which: Callable[..., Any]) -> dict[str, dict[int, int]]:
-    with _client(KafkaConsumer, kafka, ANSWER_WITHIN_S) as consumer:
-        offsets: dict[str, dict[int, int]] = {}
-        for topic in topics:
-            partitions = consumer.partitions_for_topic(topic)
-            if not partitions:
-                raise SourceError(f"there is no topic {topic} at {kafka.bootstrap_servers}: run `paylake topics create`.")
-            found = which(consumer, [TopicPartition(topic, number) for number in sorted(partitions)])
-            offsets[topic] = {part.partition: found[part] for part in sorted(found)}
-    return offsets
-
-
-def _partitions(admin: KafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:
-    """Topic -> number of partitions, for those that exist and whose every partition has a leader."""
-    present = sorted(set(admin.list_topics()) & set(topics))
-    described = admin.describe_topics(present) if present else []
-    return {
-        topic["topic"]: len(topic["partitions"])
-        for topic in described
-        if topic["error_code"] == 0 and all(part["leader"] >= 0 for part in topic["partitions"])
-    }
-
-
-@contextmanager
-def _client(kind: Callable[..., Any], kafka: KafkaSettings, within_s: float) -> Iterator[Any]:
-    """A client of kafka-python whose failures come out as one sentence, in bounded time."""
-    milliseconds = int(within_s * 1000)
-    # The library warns about each refused connection; what matters of them is in the error.
-    library, level = logging.getLogger("kafka"), logging.getLogger("kafka").level
-    library.setLevel(logging.CRITICAL)
-    client = None
-    try:
-        client = kind(
-            **kafka.client_options(),
-            request_timeout_ms=milliseconds,
-            api_version_auto_timeout_ms=milliseconds // 2,
-        )
-        yield client
-    except (NoBrokersAvailable, OSError):
-        raise SourceError(
-            f"no Kafka broker answered at {kafka.bootstrap_servers}: "
-            "start one with `paylake broker start`, or set KAFKA_BOOTSTRAP_SERVERS."
-        ) from None
-    except KafkaError as error:
-        raise SourceError(
-            f"Kafka at {kafka.bootstrap_servers} did not do as asked ({error}): see the brokers' logs."
-        ) from None
-    finally:
-        if client is not None:
-            client.close()
-        library.setLevel(level)

@@ -208,8 +208,8 @@ class TopicsSettings(KafkaSettings):
 
 def topics(argv: list[str]) -> int:
     """`paylake topics create`."""
-    from paylake.broker import TopicSpec, create_topics
     from paylake.contracts.topics import TOPICS
+    from paylake.topics import TopicSpec, create_topics
 
     action = _action("topics", argv, ("create",))
     settings = parse_settings(TopicsSettings, argv[1:], prog=f"paylake topics {action}")

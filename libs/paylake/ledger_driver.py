@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from paylake import broker, operations, streams, tables
+from paylake import operations, streams, tables
 from paylake.contracts import (
     LEDGER_ENTRIES,
     OPEN_ITEMS,
@@ -27,6 +27,7 @@ from paylake.reconciliation.clock import Ends, later
 from paylake.reconciliation.rules import Rules
 from paylake.settings import KafkaSettings
 from paylake.token_key import read_key
+from paylake.topics import end_offsets, first_offsets
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class LedgerDriver:
         self._schedule = schedule
         if not self.stream.state.ends:
             # the proof of the offsets counts from what the topics still held at the very first start
-            starts = broker.first_offsets(self.kafka, list(TOPIC_LEDGERS))
+            starts = first_offsets(self.kafka, list(TOPIC_LEDGERS))
             self.stream.state = replace(self.stream.state, starts=starts)
         stop = streams.Stop().on_signals()
         plan = streams.StreamPlan(
@@ -128,7 +129,7 @@ class LedgerDriver:
         ends = self.stream.state.ends
         if not ends:
             return "earliest"
-        return streams.offsets_json(ends, broker.end_offsets(self.kafka, list(streams.READ_TOPICS)))
+        return streams.offsets_json(ends, end_offsets(self.kafka, list(streams.READ_TOPICS)))
 
     def _close(self) -> None:
         """The closing tick: as of when everything that was read has waited its time out."""
@@ -166,7 +167,7 @@ class LedgerDriver:
         """Topic -> records that wait; warns where that is four fifths of all that it still holds."""
         topics = list(TOPIC_LEDGERS)
         try:
-            ends, first = broker.end_offsets(self.kafka, topics), broker.first_offsets(self.kafka, topics)
+            ends, first = end_offsets(self.kafka, topics), first_offsets(self.kafka, topics)
         except SourceError as error:  # the figures can wait for a broker that is away
             log.warning("%s", error)
             return {}

@@ -19,6 +19,7 @@ from paylake import broker
 from paylake.contracts.topics import TOPICS
 from paylake.errors import SettingsError
 from paylake.settings import KafkaSettings, parse_settings, setting
+from paylake.topics import TopicSpec, create_topics
 
 STREAM_JOB = "streaming/reconcile_ledgers.py"
 BATCH_JOB = "batch/build_batch_index.py"
@@ -142,7 +143,7 @@ def _broker(stages: Stages, out: Path) -> Iterator[KafkaSettings]:
         running = broker.running(out / "broker")
         cluster = running.__enter__()
     try:
-        broker.create_topics(cluster.kafka, {name: broker.TopicSpec(topic.partitions) for name, topic in TOPICS.items()})
+        create_topics(cluster.kafka, {name: TopicSpec(topic.partitions) for name, topic in TOPICS.items()})
         yield cluster.kafka
     finally:
         running.__exit__(None, None, None)

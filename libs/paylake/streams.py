@@ -203,7 +203,7 @@ def write_tick(kafka: KafkaSettings, as_of: datetime, closing: bool = False) -> 
     """Ask the broker for the ends of the ledgers' topics, and say them on the clock topic."""
     from kafka import KafkaProducer
 
-    from paylake.broker import end_offsets
+    from paylake.topics import end_offsets
 
     tick = Tick(as_of, end_offsets(kafka, list(TOPIC_LEDGERS)), closing)
     producer = KafkaProducer(**kafka.client_options(), acks="all")

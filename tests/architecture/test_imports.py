@@ -27,13 +27,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},
     "indexes": CORE | NOUNS - {"simulation"},
-    "simulation": CORE | {"simulation", "settings", "broker"},
+    "simulation": CORE | {"simulation", "settings"},
     "settings": frozenset({"errors"}),
     "jars": frozenset({"errors"}),
-    "broker": frozenset({"errors", "contracts", "settings", "jars"}),
+    "topics": frozenset({"errors", "settings"}),
+    "broker": frozenset({"errors", "settings", "jars", "topics"}),
     "session": frozenset({"errors", "settings", "jars"}),
     "tables": CORE,
-    "streams": CORE | {"reconciliation", "settings", "broker"},
+    "streams": CORE | {"reconciliation", "settings", "topics"},
     "stream_state": CORE | {"reconciliation"},
 }
 """Part of the package -> the parts that it may import. A part that is not named is an edge and may import all."""

@@ -16,6 +16,7 @@ from paylake.contracts.topics import CLOCK, LEDGER_TOPICS, TOPICS
 from paylake.simulation import FaultRates, Plan, generate
 from paylake.simulation.bulk import load
 from paylake.simulation.sender import Sender
+from paylake.topics import TopicSpec, create_topics
 
 pytestmark = pytest.mark.spark
 
@@ -24,8 +25,8 @@ PLAN = Plan(payments=400, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.05, 0.05), 
 
 def test_a_bulk_load_sends_the_plan_s_records_and_ticks(spark: SparkSession, tmp_path: Path) -> None:
     with broker.running(tmp_path / "kafka") as cluster:
-        specs = {name: broker.TopicSpec(topic.partitions) for name, topic in TOPICS.items()}
-        broker.create_topics(cluster.kafka, specs)
+        specs = {name: TopicSpec(topic.partitions) for name, topic in TOPICS.items()}
+        create_topics(cluster.kafka, specs)
         totals = load(spark, PLAN, cluster.kafka, tmp_path, chunk_records=500)
 
         planned = list(generate(PLAN))

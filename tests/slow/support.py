@@ -23,6 +23,7 @@ from paylake.contracts.table import TableContract
 from paylake.contracts.topics import TOPICS
 from paylake.indexes.comparison import latest_decisions
 from paylake.settings import KafkaSettings, parse_settings
+from paylake.topics import TopicSpec, create_topics
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2026, 1, 15)
@@ -193,7 +194,7 @@ def nightly_here(spark: SparkSession, kafka: KafkaSettings, lake: str) -> None:
 def kafka_with_topics(folder: Path, brokers: int = 1) -> Iterator[Cluster]:
     """A cluster with paylake's topics; fails where one of its processes outlives the block."""
     with broker.running(folder, brokers=brokers) as cluster:
-        broker.create_topics(cluster.kafka, {n: broker.TopicSpec(t.partitions) for n, t in TOPICS.items()})
+        create_topics(cluster.kafka, {n: TopicSpec(t.partitions) for n, t in TOPICS.items()})
         yield cluster
     assert broker.status(folder) is None
 

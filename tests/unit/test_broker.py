@@ -8,41 +8,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from paylake import broker
-from paylake.broker import Cluster, TopicSpec, create_topics, end_offsets
+from paylake.broker import Cluster
 from paylake.errors import SourceError
-from paylake.settings import KafkaSettings
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with broker.running(tmp_path_factory.mktemp("kafka with a space")) as running:
-        yield running
+from paylake.topics import TopicSpec, create_topics, end_offsets
 
 
 def test_starting_again_finds_the_running_cluster(cluster: Cluster) -> None:
     assert broker.start(cluster.data_dir) == cluster
     assert broker.status(cluster.data_dir) == cluster
-
-
-def test_topics_are_created_once(cluster: Cluster) -> None:
-    wanted = {"ledger": TopicSpec(3, config={"retention.ms": "3600000"}), "clock": TopicSpec(1)}
-    assert create_topics(cluster.kafka, wanted) == (("clock", "ledger"), ())
-    assert create_topics(cluster.kafka, wanted) == ((), ("clock", "ledger"))
-
-
-def test_a_topic_with_other_partitions_is_an_error_and_nothing_is_created(cluster: Cluster) -> None:
-    create_topics(cluster.kafka, {"narrow": TopicSpec(1)})
-    with pytest.raises(SourceError, match=r"narrow at .* has 1 partition\(s\), not 2"):
-        create_topics(cluster.kafka, {"narrow": TopicSpec(2), "another": TopicSpec(1)})
-    with pytest.raises(SourceError, match="there is no topic another"):
-        end_offsets(cluster.kafka, ["another"])
 
 
 def test_a_record_comes_back_whatever_its_time_is(cluster: Cluster) -> None:
@@ -153,15 +132,6 @@ def test_an_unreadable_state_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "cluster.json").write_text("{", encoding="utf-8")
     with pytest.raises(SourceError, match="cluster.json cannot be read"):
         broker.status(tmp_path)
-
-
-def test_a_cluster_that_is_away_is_named_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert broker.ANSWER_WITHIN_S <= 10
-    monkeypatch.setattr(broker, "ANSWER_WITHIN_S", 1.0)
-    before = time.monotonic()
-    with pytest.raises(SourceError, match="no Kafka broker answered at 127.0.0.1:1:"):
-        end_offsets(KafkaSettings(bootstrap_servers="127.0.0.1:1"), ["any"])
-    assert time.monotonic() - before < 5
 
 
 def test_the_telling_line_of_a_log_is_its_last_error(tmp_path: Path) -> None:

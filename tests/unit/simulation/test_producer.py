@@ -20,6 +20,7 @@ from paylake.settings import KafkaSettings
 from paylake.simulation import FaultRates, Plan, SimulationControl, generate, perform, publish
 from paylake.simulation.announcer import tick
 from paylake.simulation.sender import key_hashes
+from paylake.topics import TopicSpec, create_topics
 
 PLAN = Plan(payments=300, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.05, 0.05), tick_every=timedelta(hours=6))
 
@@ -47,8 +48,8 @@ def test_a_broker_that_is_not_there_is_a_sentence() -> None:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> broker.Cluster:
     with broker.running(tmp_path_factory.mktemp("kafka")) as cluster:
-        specs = {name: broker.TopicSpec(topic.partitions) for name, topic in TOPICS.items()}
-        broker.create_topics(cluster.kafka, specs)
+        specs = {name: TopicSpec(topic.partitions) for name, topic in TOPICS.items()}
+        create_topics(cluster.kafka, specs)
         yield cluster  # type: ignore[misc]
 
 
