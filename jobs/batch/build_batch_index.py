@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
 from paylake import nightly
-from paylake.reconciliation.rules import Rules, amounts_by_currency
 from paylake.session import run
 from paylake.settings import KafkaSettings, setting
+from paylake.tolerances import ToleranceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildBatchIndexSettings(KafkaSettings):
+class BuildBatchIndexSettings(KafkaSettings, ToleranceSettings):
     """Take the sources' control totals, and recompute one business date into batch_index."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("spark-submit jobs/batch/build_batch_index.py --business-date 2026-01-15",)
@@ -27,18 +26,11 @@ class BuildBatchIndexSettings(KafkaSettings):
         "build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",), aliases=("--output_path",)
     )
     missing_after: timedelta = setting(timedelta(seconds=30), "how long a leg may be missing before it is a break")
-    amount_tolerance: str = setting("", "amounts that may differ, by currency: INR=0.05,USD=0.01; default: one minor unit")
-    percent_tolerance: Decimal = setting(Decimal(0), "percentage of the reference leg's amount that may differ")
-    drift_tolerance: timedelta = setting(timedelta(seconds=5), "how far the ledgers' times may drift apart")
 
 
 def main(spark: SparkSession, settings: BuildBatchIndexSettings) -> None:
     """Recompute the date; a second time without news writes nothing."""
-    rules = Rules(
-        amount_tolerance=amounts_by_currency(settings.amount_tolerance),
-        percent_tolerance=settings.percent_tolerance,
-        drift_tolerance_s=Decimal(str(settings.drift_tolerance.total_seconds())),
-    )
+    rules = settings.rules()
     nightly.ingest_control_totals(spark, settings.lake, settings)
     changed = nightly.build_batch_index(spark, settings.lake, settings.business_date, rules, settings.missing_after)
     logging.getLogger(__name__).info("batch_index of %s: %s", settings.business_date, "written" if changed else "no news")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
 from paylake.ledger_driver import LedgerDriver, Schedule
 from paylake.reconcile import Horizon
-from paylake.reconciliation.rules import Rules, amounts_by_currency
 from paylake.session import run
 from paylake.settings import KafkaSettings, setting
+from paylake.tolerances import ToleranceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconcileLedgersSettings(KafkaSettings):
+class ReconcileLedgersSettings(KafkaSettings, ToleranceSettings):
     """Read the three ledgers' topics and the clock; write entries, open items and provisional results to the lake."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -43,23 +42,12 @@ class ReconcileLedgersSettings(KafkaSettings):
     missing_after: timedelta = setting(timedelta(seconds=30), "how long a leg may be missing before it is a break")
     late_window: timedelta = setting(timedelta(hours=24), "how long a late leg still resolves its break in the stream")
     remember: timedelta = setting(timedelta(hours=1), "how long a decision is compared with further records")
-    amount_tolerance: str = setting("", "amounts that may differ, by currency: INR=0.05,USD=0.01; default: one minor unit")
-    percent_tolerance: Decimal = setting(Decimal(0), "percentage of the reference leg's amount that may differ")
-    drift_tolerance: timedelta = setting(timedelta(seconds=5), "how far the ledgers' times may drift apart")
     ticks: str = setting("driver", "who writes the clock's ticks", choices=("driver", "elsewhere"))
     tick_every: timedelta = setting(timedelta(seconds=1), "time between the driver's ticks")
     recover: bool = setting(False, "the checkpoint is lost: go on from the lake's own offsets with a new one")
     fail_on_data_loss: bool = setting(True, "fail where Kafka no longer holds what was not read")
     patience: timedelta = setting(timedelta(minutes=10), "how long a broker may be away before the job gives up")
     maintain_every: int = setting(200, "micro-batches between compactions of the stream's tables")
-
-    def rules(self) -> Rules:
-        """The tolerances that these settings state."""
-        return Rules(
-            amount_tolerance=amounts_by_currency(self.amount_tolerance),
-            percent_tolerance=self.percent_tolerance,
-            drift_tolerance_s=Decimal(str(self.drift_tolerance.total_seconds())),
-        )
 
 
 def main(spark: SparkSession, settings: ReconcileLedgersSettings) -> None:
