@@ -108,7 +108,10 @@ AGGREGATE_INDEX = TableContract(
 RUN_CONTROLS = TableContract(
     name="run_controls",
     layer="final",
-    doc="One row per proof of a run, per source and currency; and, last, one row that publishes the run.",
+    doc=(
+        "One row per proof of a run (of totals per source and currency, of offsets per topic-partition) and per reason why "
+        "stream and batch differ; and, last, one row that publishes the run."
+    ),
     fields=(
         Field("run_id", StringType(), "Run, as business date and number."),
         Field("business_date", DateType(), "Business date that the run closes."),
@@ -130,20 +133,27 @@ RUN_CONTROLS = TableContract(
         Field("received_amount", MONEY_SUM, "Amount of the records received, as far as it can be read."),
         Field("matched_records", LongType(), "Postings of matched transactions."),
         Field("matched_amount", MONEY_SUM, "Their amount."),
-        Field("broken_records", LongType(), "Postings of broken transactions."),
+        Field("broken_records", LongType(), "Postings of broken transactions; DIFFERENCE: transactions that differ."),
         Field("broken_amount", MONEY_SUM, "Their amount."),
         Field("pending_records", LongType(), "Postings of transactions that are still open."),
         Field("pending_amount", MONEY_SUM, "Their amount."),
         Field("redelivered_records", LongType(), "Records that repeat or update a posting."),
         Field("redelivered_amount", MONEY_SUM, "Their amount."),
-        Field("rejected_records", LongType(), "Records in quarantine with a trustworthy amount."),
+        Field(
+            "rejected_records", LongType(), "Records in quarantine with a trustworthy amount; OFFSETS: all in quarantine."
+        ),
         Field("rejected_amount", MONEY_SUM, "Their amount."),
         Field("unreadable_records", LongType(), "Records in quarantine whose amount cannot be trusted."),
         Field("first_offset", LongType(), "OFFSETS: first offset that the proof covers.", nullable=True),
         Field("end_offset", LongType(), "OFFSETS: offset after the last one covered.", nullable=True),
         Field("gap_records", LongType(), "OFFSETS: offsets without a record.", nullable=True),
         Field("outcome", StringType(), "closed, closed with exceptions, or failed."),
-        Field("note", StringType(), "What does not close, or why that is in order.", nullable=True),
+        Field(
+            "note",
+            StringType(),
+            "What does not close, or why that is in order; PUBLISHED: how many transactions differ.",
+            nullable=True,
+        ),
         Field("stream_generation", LongType(), "Generation of the stream that was pinned."),
         Field("stream_batch", LongType(), "Micro-batch of the stream that was pinned."),
     ),
