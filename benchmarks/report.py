@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-Results = Mapping[str, Any]
+from benchmarks.figures import (
+    Results,
+    best_run,
+    fastest_engine,
+    full_batches,
+    lines,
+    median,
+    names_in,
+    small_batches,
+    step_median,
+    steps_of,
+    task_threads,
+)
 
-EVENTS_PER_SECOND = 30_000
-TIMES_THE_FASTEST = 3.0
-LATENCY_MS = 1_000
 QUIET_SHARE = 0.1
 """Other programs' share of the machine's CPU above which a figure is marked as taken on a busy machine."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """What was measured, what came out, and what was aimed at; `met` is None where nothing was."""
-
-    what: str
-    result: str
-    aim: str = "for the record"
-    met: bool | None = None
 
 
 def markdown(found: Mapping[str, Results]) -> str:
@@ -37,13 +34,6 @@ def markdown(found: Mapping[str, Results]) -> str:
             parts.append(f"Not measured yet: `make bench` does, or `.venv/bin/python benchmarks/run.py --only {name}`.")
     parts += ["## Machine and versions", _machines(found), "## How to repeat", _repeat(found)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def lines(found: Mapping[str, Results]) -> list[Line]:
-    """The short table, as data."""
-    makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
-              "open_items": _open_items_lines, "files": _files_lines}  # fmt: skip
-    return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -77,66 +67,12 @@ def _shortfalls(found: Mapping[str, Results]) -> str:
     return "**Where a figure falls short of its aim.** " + "; ".join(short) + "."
 
 
-def _stream_lines(results: Results) -> list[Line]:
-    runs = results["runs"]
-    best = _best(runs)
-    rate = best["full_batch_per_second"]
-    said = [
-        Line(f"Stream, batches of {best['size']:,}, {_cores(best['master'])}", f"{rate:,.0f} records/s",
-             f"{EVENTS_PER_SECOND:,} records/s on 2 cores", rate >= EVENTS_PER_SECOND),
-    ]  # fmt: skip
-    said += [
-        Line(
-            f"Stream, batches of {run['size']:,}, {_cores(run['master'])}", f"{run['full_batch_per_second']:,.0f} records/s"
-        )
-        for run in runs
-        if run is not best
-    ]
-    if small := _small(best):
-        said.append(
-            Line("Stream, a warm batch of 1,000 records", f"{_median(small, 'seconds'):.2f} s, nearly all fixed cost")
-        )
-    return said
-
-
-def _nightly_lines(results: Results) -> list[Line]:
-    engines = results["engines"]
-    fastest = _fastest(engines)
-    ratio = engines["paylake"]["warm_median_s"] / engines[fastest]["warm_median_s"]
-    rows = sum(results["rows"].values())
-    what = f"Nightly, {rows / 1e6:.1f} million rows to one class per payment, warm"
-    result = f"{engines['paylake']['warm_median_s']:.1f} s, {ratio:.1f} times {fastest}"
-    return [Line(what, result, f"within {TIMES_THE_FASTEST:.0f} times the fastest", ratio <= TIMES_THE_FASTEST)]
-
-
-def _latency_lines(results: Results) -> list[Line]:
-    return [
-        Line(
-            f"Latency, arrival to visible, at {rate['rate']:,} records/s",
-            f"p50 {rate['p50_ms'] / 1000:.1f} s, p95 {rate['p95_ms'] / 1000:.1f} s, p99 {rate['p99_ms'] / 1000:.1f} s",
-            f"{LATENCY_MS / 1000:.0f} s",
-            rate["p99_ms"] <= LATENCY_MS,
-        )
-        for rate in results["rates"]
-    ]
-
-
-def _open_items_lines(results: Results) -> list[Line]:
-    said = ", ".join(f"{level['median_s']:.1f} s with {level['open_items']:,}" for level in results["levels"])
-    return [Line("Batch of 1,000 records with open items", said)]
-
-
-def _files_lines(results: Results) -> list[Line]:
-    said = f"{results['first_median_s']:.2f} s at first, {results['last_median_s']:.2f} s at last"
-    return [Line(f"Small batches, {results['batches']:,} in a row", said)]
-
-
 # --- the sections ---
 
 
 def _stream(results: Results) -> list[str]:
     runs, loaded = results["runs"], results["loaded"]
-    best = _best(runs)
+    best = best_run(runs)
     overview = table(
         ["run", "full batches, records/s", "after the first", "all", "wall s", "CPU-s JVM", "Python", "broker", "others",
          "CPU µs per record", "peak MiB"],
@@ -163,7 +99,7 @@ def _stream(results: Results) -> list[str]:
         "### Each batch",
         *(_batches(run) for run in runs),
     ]
-    small = _small(best)
+    small = small_batches(best)
     if small:
         parts += ["### Whose is the fixed cost", *_fixed_cost(runs, best, small)]
     return parts
@@ -188,7 +124,7 @@ def _scaling(runs: Sequence[Results]) -> str:
 def _batches(run: Results) -> str:
     """A line per batch of one run."""
     taken = run["batches"]
-    steps = _steps_of(taken)
+    steps = steps_of(taken)
     rows = (
         [b["batch"], f"{b['records']:,}", *(f"{b['steps'].get(s, 0):.2f}" for s in steps),
          f"{b['trigger_s'] - b['seconds']:.2f}", f"{b['trigger_s']:.2f}", f"{b['records'] / b['trigger_s']:,.0f}"]
@@ -200,21 +136,21 @@ def _batches(run: Results) -> str:
 
 def _fixed_cost(runs: Sequence[Results], best: Results, small: Sequence[Results]) -> list[str]:
     """The batch's time as a fixed part and a part per record, step by step, through the small and the large batches."""
-    large = _full(best["batches"])
-    steps = [*_steps_of([*small, *large]), "Spark around it"]
+    large = full_batches(best["batches"])
+    steps = [*steps_of([*small, *large]), "Spark around it"]
     fixed, rows = {}, []
     for step in steps:
-        low, high = _step(small, step), _step(large, step)
-        n_low, n_high = _median(small, "records"), _median(large, "records")
+        low, high = step_median(small, step), step_median(large, step)
+        n_low, n_high = median(small, "records"), median(large, "records")
         per_record = (high - low) / max(n_high - n_low, 1)
         fixed[step] = low - per_record * n_low
-        between = [f"{_step(_full(run['batches']), step):.2f}" for run in runs if run["master"] == "local[2]"]
+        between = [f"{step_median(full_batches(run['batches']), step):.2f}" for run in runs if run["master"] == "local[2]"]
         rows.append([step, f"{low:.2f}", *between, f"{fixed[step]:.2f}", f"{1e6 * per_record:.1f}"])
     sizes = [f"{run['size']:,} records, s" for run in runs if run["master"] == "local[2]"]
     total = sum(fixed.values())
     owner, share = max(fixed.items(), key=lambda item: item[1])
     text = (
-        f"{len(small)} warm batches of about {_median(small, 'records'):,.0f} records, read from Kafka by the same "
+        f"{len(small)} warm batches of about {median(small, 'records'):,.0f} records, read from Kafka by the same "
         "process into "
         f"the same lake after the run above, are nearly nothing but fixed cost: **{total:.1f} s per batch**. The "
         "largest part, "
@@ -236,7 +172,7 @@ def _fixed_cost(runs: Sequence[Results], best: Results, small: Sequence[Results]
 
 def _nightly(results: Results) -> list[str]:
     engines = results["engines"]
-    fastest = _fastest(engines)
+    fastest = fastest_engine(engines)
     base = engines[fastest]["warm_median_s"]
     rows = (
         [name, f"{e['warm_median_s']:.2f}", f"{e['warm_min_s']:.2f}", f"{e['warm_median_s'] / base:.1f}",
@@ -277,8 +213,8 @@ def _latency(results: Results) -> list[str]:
          r["batches"], f"{r['records_per_batch']:,}", f"{r['trigger_s']:.2f}"]
         for r in rates
     )  # fmt: skip
-    steps = _names(r["steps"] for r in rates)
-    engine = _names(r["engine_ms"] for r in rates)
+    steps = names_in(r["steps"] for r in rates)
+    engine = names_in(r["engine_ms"] for r in rates)
     made_of = [
         *([s, *(f"{1000 * r['steps'].get(s, 0):,.0f}" for r in rates)] for s in steps),
         *([f"Spark: {e}", *(f"{r['engine_ms'].get(e, 0):,.0f}" for r in rates)] for e in engine),
@@ -304,7 +240,7 @@ def _latency(results: Results) -> list[str]:
 
 def _open_items(results: Results) -> list[str]:
     levels = results["levels"]
-    steps = _names(level["steps"] for level in levels)
+    steps = names_in(level["steps"] for level in levels)
     rows = (
         [f"{level['open_items']:,}", f"{level['median_s']:.2f}", f"{level['cpu_s']:.1f}", f"{level['open_items_mib']:,.1f}",
          *(f"{level['steps'].get(s, 0):.2f}" for s in steps)]
@@ -323,7 +259,7 @@ def _open_items(results: Results) -> list[str]:
 
 
 def _files(results: Results) -> list[str]:
-    steps = _names([results["first_steps"], results["last_steps"]])
+    steps = names_in([results["first_steps"], results["last_steps"]])
     edge = results["edge"]
     rows = [[s, f"{results['first_steps'].get(s, 0):.2f}", f"{results['last_steps'].get(s, 0):.2f}"] for s in steps]
     rows.append(["batch", f"{results['first_median_s']:.2f}", f"{results['last_median_s']:.2f}"])
@@ -396,54 +332,10 @@ def _costs(cost: Results) -> list[str]:
     return [f"{cost[name]:,.0f}" for name in ("wall_s", "jvm_s", "python_s", "broker_s", "others_s")]
 
 
-def _cores(master: str) -> str:
-    return "1 task thread" if master == "local[1]" else f"{master.removeprefix('local[').rstrip(']')} task threads"
-
-
 def _run_name(run: Results) -> str:
-    return f"batches of {run['size']:,}, {_cores(run['master'])}"
-
-
-def _best(runs: Sequence[Results]) -> Results:
-    """The run that the aim is about: the largest batches on two cores."""
-    return max(runs, key=lambda run: (run["master"] == "local[2]", run["size"]))
-
-
-def _small(run: Results) -> list[Results]:
-    """The warm small batches, without the first and without those that only read a tick."""
-    taken = [b for b in run.get("small", {}).get("batches", []) if b["records"]]
-    return _full(taken) if len(taken) > 1 else taken
-
-
-def _full(batches: Sequence[Results]) -> list[Results]:
-    """Batches about as large as the largest, the first one left out where there are others."""
-    most = max((b["records"] for b in batches), default=0)
-    full = [b for b in batches if b["records"] > 0.9 * most]
-    return full[1:] or full
-
-
-def _fastest(engines: Mapping[str, Results]) -> str:
-    return min(("DuckDB", "Polars"), key=lambda name: engines[name]["warm_median_s"])
-
-
-def _median(batches: Sequence[Results], key: str) -> float:
-    return statistics.median(b[key] for b in batches)
-
-
-def _step(batches: Sequence[Results], step: str) -> float:
-    if step == "Spark around it":
-        return statistics.median(b["trigger_s"] - b["seconds"] for b in batches)
-    return statistics.median(b["steps"].get(step, 0.0) for b in batches)
-
-
-def _steps_of(batches: Iterable[Results]) -> list[str]:
-    return _names(b["steps"] for b in batches)
+    return f"batches of {run['size']:,}, {task_threads(run['master'])}"
 
 
 def _engine(batches: Sequence[Results]) -> str:
-    names = _names(b.get("engine_ms", {}) for b in batches)
+    names = names_in(b.get("engine_ms", {}) for b in batches)
     return ", ".join(f"{n} {statistics.median(b.get('engine_ms', {}).get(n, 0) for b in batches):.0f}" for n in names)
-
-
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))

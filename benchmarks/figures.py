@@ -1,0 +1,139 @@
+"""Which figures of the results a reader is shown first, and how each stands against its aim."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Results = Mapping[str, Any]
+
+EVENTS_PER_SECOND = 30_000
+TIMES_THE_FASTEST = 3.0
+LATENCY_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was measured, what came out, and what was aimed at; `met` is None where nothing was."""
+
+    what: str
+    result: str
+    aim: str = "for the record"
+    met: bool | None = None
+
+
+def lines(found: Mapping[str, Results]) -> list[Line]:
+    """The short table, as data."""
+    makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
+              "open_items": _open_items_lines, "files": _files_lines}  # fmt: skip
+    return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
+
+
+def _stream_lines(results: Results) -> list[Line]:
+    runs = results["runs"]
+    best = best_run(runs)
+    rate = best["full_batch_per_second"]
+    said = [
+        Line(f"Stream, batches of {best['size']:,}, {task_threads(best['master'])}", f"{rate:,.0f} records/s",
+             f"{EVENTS_PER_SECOND:,} records/s on 2 cores", rate >= EVENTS_PER_SECOND),
+    ]  # fmt: skip
+    said += [
+        Line(
+            f"Stream, batches of {run['size']:,}, {task_threads(run['master'])}",
+            f"{run['full_batch_per_second']:,.0f} records/s",
+        )
+        for run in runs
+        if run is not best
+    ]
+    if small := small_batches(best):
+        said.append(
+            Line("Stream, a warm batch of 1,000 records", f"{median(small, 'seconds'):.2f} s, nearly all fixed cost")
+        )
+    return said
+
+
+def _nightly_lines(results: Results) -> list[Line]:
+    engines = results["engines"]
+    fastest = fastest_engine(engines)
+    ratio = engines["paylake"]["warm_median_s"] / engines[fastest]["warm_median_s"]
+    rows = sum(results["rows"].values())
+    what = f"Nightly, {rows / 1e6:.1f} million rows to one class per payment, warm"
+    result = f"{engines['paylake']['warm_median_s']:.1f} s, {ratio:.1f} times {fastest}"
+    return [Line(what, result, f"within {TIMES_THE_FASTEST:.0f} times the fastest", ratio <= TIMES_THE_FASTEST)]
+
+
+def _latency_lines(results: Results) -> list[Line]:
+    return [
+        Line(
+            f"Latency, arrival to visible, at {rate['rate']:,} records/s",
+            f"p50 {rate['p50_ms'] / 1000:.1f} s, p95 {rate['p95_ms'] / 1000:.1f} s, p99 {rate['p99_ms'] / 1000:.1f} s",
+            f"{LATENCY_MS / 1000:.0f} s",
+            rate["p99_ms"] <= LATENCY_MS,
+        )
+        for rate in results["rates"]
+    ]
+
+
+def _open_items_lines(results: Results) -> list[Line]:
+    said = ", ".join(f"{level['median_s']:.1f} s with {level['open_items']:,}" for level in results["levels"])
+    return [Line("Batch of 1,000 records with open items", said)]
+
+
+def _files_lines(results: Results) -> list[Line]:
+    said = f"{results['first_median_s']:.2f} s at first, {results['last_median_s']:.2f} s at last"
+    return [Line(f"Small batches, {results['batches']:,} in a row", said)]
+
+
+# --- what is picked from the results ---
+
+
+def best_run(runs: Sequence[Results]) -> Results:
+    """The run that the aim is about: the largest batches on two cores."""
+    return max(runs, key=lambda run: (run["master"] == "local[2]", run["size"]))
+
+
+def small_batches(run: Results) -> list[Results]:
+    """The warm small batches, without the first and without those that only read a tick."""
+    taken = [b for b in run.get("small", {}).get("batches", []) if b["records"]]
+    return full_batches(taken) if len(taken) > 1 else taken
+
+
+def full_batches(batches: Sequence[Results]) -> list[Results]:
+    """Batches about as large as the largest, the first one left out where there are others."""
+    most = max((b["records"] for b in batches), default=0)
+    full = [b for b in batches if b["records"] > 0.9 * most]
+    return full[1:] or full
+
+
+def fastest_engine(engines: Mapping[str, Results]) -> str:
+    """The faster one of the engines beside which paylake is measured."""
+    return min(("DuckDB", "Polars"), key=lambda name: engines[name]["warm_median_s"])
+
+
+def median(batches: Sequence[Results], key: str) -> float:
+    """The median of one of the batches' figures."""
+    return statistics.median(b[key] for b in batches)
+
+
+def step_median(batches: Sequence[Results], step: str) -> float:
+    """The median of the seconds that a step took in the batches."""
+    if step == "Spark around it":
+        return statistics.median(b["trigger_s"] - b["seconds"] for b in batches)
+    return statistics.median(b["steps"].get(step, 0.0) for b in batches)
+
+
+def steps_of(batches: Iterable[Results]) -> list[str]:
+    """The steps of the batches, in the order in which they come."""
+    return names_in(b["steps"] for b in batches)
+
+
+def names_in(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names that any of the mappings has, each once, in their order."""
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def task_threads(master: str) -> str:
+    """Spark's local master in words."""
+    return "1 task thread" if master == "local[1]" else f"{master.removeprefix('local[').rstrip(']')} task threads"
