@@ -383,8 +383,11 @@ def _is_ours(data_dir: Path, process: Process) -> bool:
     """Whether the recorded process still is the one that we started: same start, and our properties file."""
     with suppress(ChildProcessError, PermissionError):
         os.waitpid(process.pid, os.WNOHANG)
-    started = _started(process.pid)
-    return started is not None and started == process.started and f"{data_dir}/config/" in _command_line(process.pid)
+    if _started(process.pid) != process.started:
+        return False
+    command_line = _command_line(process.pid)
+    # Linux shows none for the moment in which a process that was just spawned becomes java.
+    return not command_line or f"{data_dir}/config/" in command_line
 
 
 def _alive(data_dir: Path, processes: Iterable[Process]) -> tuple[Process, ...]:

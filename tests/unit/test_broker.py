@@ -111,6 +111,17 @@ def test_a_process_that_was_given_our_old_id_is_left_alone(tmp_path: Path) -> No
         stranger.wait()
 
 
+def test_a_process_that_is_only_just_becoming_java_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = {"node_id": 1, "pid": os.getpid(), "started": broker._started(os.getpid())}
+    state = {"brokers": 1, "ports": {"1": 20001, "100": 20002}, "processes": [ours]}
+    (tmp_path / "cluster.json").write_text(json.dumps(state), encoding="utf-8")
+    assert broker.status(tmp_path) is None
+    monkeypatch.setattr(broker, "_command_line", lambda pid: "")
+    found = broker.status(tmp_path)
+    assert found is not None
+    assert found.pid(1) == os.getpid()
+
+
 def test_a_broker_that_cannot_start_points_to_its_log(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "broker-1"
     folder.mkdir(parents=True)
