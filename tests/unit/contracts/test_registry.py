@@ -13,6 +13,7 @@ from pyspark.sql.types import ArrayType, DataType, DecimalType, DoubleType, Floa
 
 from paylake.contracts import ALL
 from paylake.contracts.table import DELTA_PROPERTIES, Action, TableContract, data_dictionary
+from paylake.contracts.views import VIEWS, view_dictionary
 from paylake.quality import failed_checks
 from tests.builders import rows
 
@@ -104,4 +105,4 @@ def test_reject_is_what_a_failed_promise_does(contract: TableContract) -> None:
 
 
 def test_the_data_dictionary_is_current() -> None:
-    assert DICTIONARY.read_text(encoding="utf-8") == data_dictionary(ALL), "run `make dictionary`"
+    assert DICTIONARY.read_text(encoding="utf-8") == data_dictionary(ALL) + view_dictionary(VIEWS), "run `make dictionary`"
