@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
+    "sql": Command("ask a lake in SQL: its tables, and the views of what is published", "paylake.sql_command:main"),
     "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
 }
 
@@ -50,6 +51,7 @@ examples:
   paylake broker start && paylake topics create
   paylake simulate --help
   paylake nightly --business-date 2026-03-31
+  paylake sql "SELECT * FROM v_match_rate"
   KAFKA_BOOTSTRAP_SERVERS=b-1.example:9096 KAFKA_SECURITY_PROTOCOL=SASL_SSL paylake topics create
 
 exit codes: 0 done, 1 failed, 2 a wrong setting, 130 interrupted.

@@ -1,0 +1,64 @@
+"""`paylake sql`: a question to a lake, and the answer as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
+from pyspark.sql import DataFrame, SparkSession
+
+from paylake.errors import SettingsError, SourceError
+from paylake.session import build_session
+from paylake.settings import parse_settings, setting
+from paylake.views import register
+
+READS = ("SELECT", "WITH", "SHOW", "DESCRIBE")
+WIDEST = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlSettings:
+    """Ask a lake in SQL: its tables go by their names, and the views over published runs begin with v_.
+
+    `SHOW TABLES` lists them; docs/data_dictionary.md says what each holds. Nothing can be written.
+    """
+
+    EXAMPLES: ClassVar[Sequence[str]] = (
+        'paylake sql "SELECT * FROM v_match_rate ORDER BY business_date, currency" --lake build/demo/lake',
+        'paylake sql "SELECT owner, severity, count(*) FROM v_open_breaks GROUP BY ALL"',
+        "paylake sql \"SELECT * FROM v_aggregate_index WHERE transaction_id = 't1'\" --vertical",
+    )
+
+    statement: str = setting(help="The question, which may also stand without the flag: SELECT, WITH, SHOW or DESCRIBE.")
+    lake: str = setting("build/lake", "Folder or s3a:// prefix of the lake.", env="PAYLAKE_LAKE", aliases="--output_path")
+    limit: int = setting(50, "How many rows to show.")
+    vertical: bool = setting(False, "Show each column on its own line, for rows that are too wide.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """`paylake sql STATEMENT`."""
+    rest = ["--statement", *argv] if argv and not argv[0].startswith("-") else argv
+    settings = parse_settings(SqlSettings, rest, prog="paylake sql")
+    statement = settings.statement.strip().rstrip("; \n")
+    if not statement.upper().startswith(READS):
+        raise SettingsError(f"paylake sql only reads: a statement begins with {', '.join(READS[:-1])} or {READS[-1]}.")
+    spark = build_session("sql")
+    if not register(spark, settings.lake):
+        raise SourceError(f"There is no table in the lake {settings.lake}; `paylake stream` writes the first ones.")
+    for noisy in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(noisy).disabled = True  # it would print the stack of what is told in a sentence below
+    try:
+        _answer(spark, statement).show(settings.limit, truncate=WIDEST, vertical=settings.vertical)
+    except PySparkException as error:
+        said = str(error).strip().splitlines()[0].rstrip("; ")
+        raise SettingsError(f"Spark cannot answer this: {said}") from None
+    return 0
+
+
+def _answer(spark: SparkSession, statement: str) -> DataFrame:
+    if statement.upper().startswith("WITH"):
+        spark.sql(f"SELECT * FROM (\n{statement}\n)")  # WITH may also begin an INSERT, but not where a query must stand
+    return spark.sql(statement)
