@@ -12,12 +12,13 @@ from typing import ClassVar
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from paylake import tables
-from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RUN_CONTROLS
+from paylake import tables, views
+from paylake.contracts.indexes import RUN_CONTROLS
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
+from paylake.contracts.views import V_AGGREGATE_INDEX, V_OPEN_BREAKS
 from paylake.errors import SourceError
 from paylake.report import figures as of
-from paylake.report.controls import latest_controls, only_published
+from paylake.report.controls import latest_controls
 from paylake.report.figures import Figures
 from paylake.report.page import render
 from paylake.report.score import score
@@ -63,15 +64,14 @@ def collect_figures(
     seconds.
     Raises SourceError where the lake has no run of the date.
     """
-    controls = tables.read(spark, lake, RUN_CONTROLS)
-    proved = latest_controls(controls, business_date)
+    proved = latest_controls(tables.read(spark, lake, RUN_CONTROLS), business_date)
     if proved is None:
         wanted = f"of {business_date.isoformat()} " if business_date else ""
         raise SourceError(f"The lake {lake} has no nightly run {wanted}to report on; run `paylake nightly` first.")
     run = proved.run
     on_date = F.col("business_date") == F.lit(run.business_date)
-    transactions = only_published(tables.read(spark, lake, AGGREGATE_INDEX).where(on_date), controls, "run_id")
-    breaks = only_published(tables.read(spark, lake, BREAKS).where(on_date), controls, "opened_by_run_id")
+    transactions = views.read(spark, lake, V_AGGREGATE_INDEX).where(on_date)
+    breaks = views.read(spark, lake, V_OPEN_BREAKS).where(on_date)
     pinned = (F.col("generation") == run.stream_generation) & (F.col("first_batch") <= run.stream_batch)
     return Figures(
         lake=lake,

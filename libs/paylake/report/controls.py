@@ -123,12 +123,6 @@ def latest_controls(controls: DataFrame, business_date: date | None = None) -> C
     )
 
 
-def only_published(rows: DataFrame, controls: DataFrame, run_column: str) -> DataFrame:
-    """The rows that a published run wrote."""
-    runs = controls.where("row_kind = 'PUBLISHED'").select(F.col("run_id").alias(run_column)).distinct()
-    return rows.join(runs, on=run_column, how="left_semi")
-
-
 def utc_text(at: Column) -> Column:
     """The time as text: a collected timestamp would be shifted to the time zone of the reading machine."""
     return F.date_format(at, "yyyy-MM-dd HH:mm:ss.SSS")

@@ -157,8 +157,7 @@ def match_rates(transactions: DataFrame) -> tuple[MatchRate, ...]:
 def open_breaks(breaks: DataFrame) -> tuple[BreakCount, ...]:
     """One per kind, reason, severity and currency of the open breaks; the worst and most frequent first."""
     rows = (
-        breaks.where("state = 'OPEN'")
-        .groupBy("kind", "reason", "severity", "owner", "currency")
+        breaks.groupBy("kind", "reason", "severity", "owner", "currency")
         .agg(F.count("*").alias("breaks"), F.sum("amount").alias("amount"))
         .collect()
     )
@@ -216,11 +215,10 @@ def breaks_by_hour(transactions: DataFrame) -> tuple[HourCount, ...]:
 
 def top_open_items(breaks: DataFrame, transactions: DataFrame, per_currency: int) -> tuple[OpenItem, ...]:
     """The open breaks with most at risk in each currency, the currency with most open breaks first."""
-    open_ones = breaks.where("state = 'OPEN'")
     by_amount = Window.partitionBy("currency").orderBy(F.desc("amount"), "transaction_id", "break_id")
     in_currency = Window.partitionBy("currency")
     top = (
-        open_ones.withColumns({"place": F.row_number().over(by_amount), "of": F.count("*").over(in_currency)})
+        breaks.withColumns({"place": F.row_number().over(by_amount), "of": F.count("*").over(in_currency)})
         .where(F.col("place") <= per_currency)
         .select(
             "transaction_id", "kind", "reasons", "severity", "owner", "currency", "amount", "quarantined_legs",

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from paylake import tables
-from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RUN_CONTROLS
+from paylake.contracts.indexes import BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.errors import SourceError
 from paylake.report.command import collect_figures, main
@@ -26,7 +26,7 @@ def closed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str
     lake = str(tmp_path_factory.mktemp("lake"))
     march, april = {"business_date": day("2026-03-31"), "run_id": "r1"}, {"business_date": day("2026-04-01")}
     contents = {
-        AGGREGATE_INDEX: (
+        RECONCILIATION_INDEX: (
             {**march, "transaction_id": "t1", "status": "MATCHED", "gateway_currency": "INR", "gateway_at": NOON},
             {**march, "transaction_id": "t2", "status": "MISSING_PG", **BROKEN, "gateway_amount": None,
              "core_amount": Decimal(40), "core_currency": "INR", "core_at": NOON},

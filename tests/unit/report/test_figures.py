@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RUN_CONTROLS
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
-from paylake.report.controls import Tally, latest_controls, only_published
+from paylake.report.controls import Tally, latest_controls
 from paylake.report.figures import (
     AmountAtRisk,
     BreakCount,
@@ -88,7 +88,6 @@ def test_open_breaks_are_counted_and_never_summed_across_currencies(spark: Spark
             a_break(amount=Decimal("0.0100")),
             a_break(currency="USD"),
             a_break(kind="FRAUD_ATTEMPT", severity="Critical"),
-            a_break(state="RESOLVED"),
         )
     )
     assert found == (
@@ -115,7 +114,6 @@ def test_top_items_are_the_largest_open_ones_per_currency_with_their_legs(
         a_break(break_id="b1", transaction_id="t2", quarantined_legs=["gateway"]),
         a_break(break_id="b2", transaction_id="unknown", amount=Decimal(99)),
         a_break(break_id="b3", transaction_id="t3", amount=Decimal(98)),
-        a_break(break_id="b4", transaction_id="t3", amount=Decimal(999), state="RESOLVED"),
         a_break(break_id="b5", transaction_id="t3", amount=Decimal(1), currency="USD"),
     )
     items = top_open_items(breaks, transactions, per_currency=2)
@@ -182,12 +180,6 @@ def test_a_failure_after_a_published_run_points_to_that_run(spark: SparkSession)
     assert (of_date.run.run_id, of_date.run.is_published, of_date.run.published_run_id) == ("r2", False, "r1")
     assert latest.run.run_id == "r9"
     assert latest_controls(controls, day("2020-01-01")) is None
-
-
-def test_rows_of_unpublished_runs_are_left_out(spark: SparkSession) -> None:
-    controls = rows(spark, RUN_CONTROLS, {**RUN, "row_kind": "PUBLISHED"}, {**RUN, "run_id": "r2"})
-    found = only_published(frame(spark, "id int, by string", (1, "r1"), (2, "r2"), (3, None)), controls, "by")
-    assert [r["id"] for r in found.collect()] == [1]
 
 
 # --- speed ---
