@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from paylake.columns import names
 from paylake.contracts.table import FAILED_CHECKS, Action, TableContract
 
 
@@ -19,17 +20,20 @@ class Checked(NamedTuple):
 
 def conform(df: DataFrame, contract: TableContract) -> DataFrame:
     """The contract's columns, in order, with its types; a missing column fails when the plan is analysed."""
-    return df.select(*(F.col(f.name).cast(f.type).alias(f.name) for f in contract.fields))
+    found = {f.name: f.dataType for f in df.schema}
+    if list(found.items()) == [(f.name, f.type) for f in contract.fields]:
+        return df
+    # a cast that changes nothing still costs the planner, and a wide table has many
+    return df.select(
+        *(f.name if found.get(f.name) == f.type else F.col(f.name).cast(f.type).alias(f.name) for f in contract.fields)
+    )
 
 
 def failed_checks(contract: TableContract, actions: tuple[Action, ...] = tuple(Action)) -> Column:
     """The names of the checks that a row fails; a null result is a failure."""
-    failures = [
-        F.when(~F.coalesce(F.expr(c.predicate), F.lit(False)), F.lit(c.name))
-        for c in contract.all_checks
-        if c.action in actions
-    ]
-    return F.array_compact(F.array(*failures))
+    return names.that_hold({
+        c.name: ~F.coalesce(F.expr(c.predicate), F.lit(False)) for c in contract.all_checks if c.action in actions
+    })  # fmt: skip
 
 
 def with_failed_checks(df: DataFrame, contract: TableContract) -> DataFrame:

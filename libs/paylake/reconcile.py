@@ -86,6 +86,8 @@ class LedgerStream:
     token_key: bytes
     state: StreamState = field(default_factory=StreamState)
     after_step: Step = lambda step: None
+    _is_whole: bool = True
+    """False from a batch's first write to its last: where it failed in between, only the lake knows how far it came."""
 
     def load_state(self) -> StreamState:
         """Create the stream's tables where needed, and take the state from the last commit of `open_items`."""
@@ -101,9 +103,13 @@ class LedgerStream:
         Raises SourceError where the batch does not follow the lake's state: then another checkpoint wrote to it.
         """
         timer = Timer(self.after_step)
+        if not self._is_whole:
+            self.load_state()
+        self._is_whole = False
         if self.state.batch == batch and later(self.state.ends, ends) == self.state.ends:
             self._append_decisions(batch)
             timer.step("decisions appended")
+            self._is_whole = True
             return BatchReport(self.state.generation, batch, (), timer.seconds)
         if self.state.batch != batch - 1:
             raise SourceError(
@@ -128,13 +134,16 @@ class LedgerStream:
             timer.step("quarantine appended")
             has_records = any(t.records > t.rejected for t in ledgers)
             state = self.state.after(batch, ends, clock, self.rules.version)
-            self._commit_items(entries if has_records else None, batch, state)
+            # computed once, for both writes; a cached frame would be computed again, since the first write makes it stale
+            decided = self._decide(entries if has_records else None, batch, state).localCheckpoint()
+            tables.overwrite(decided.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
             timer.step("items committed")
+            self.state = state
+            self._append_decisions(batch, decided)
+            timer.step("decisions appended")
         finally:
             parsed.unpersist()
-        self.state = state
-        self._append_decisions(batch)
-        timer.step("decisions appended")
+        self._is_whole = True
         return BatchReport(self.state.generation, batch, tuple(topics), timer.seconds)
 
     def _txn(self, table: str, batch: int) -> tables.Txn:
@@ -150,7 +159,7 @@ class LedgerStream:
         row = (bytearray(inner), bytearray(outer), self.state.generation, batch, clock.now, due)
         return self.spark.createDataFrame([row], CONTEXT_DDL)
 
-    def _commit_items(self, entries: DataFrame | None, batch: int, state: StreamState) -> None:
+    def _decide(self, entries: DataFrame | None, batch: int, state: StreamState) -> DataFrame:
         open_items = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_open")
         partial_items = items.from_state(open_items)
         if entries is not None:
@@ -165,8 +174,7 @@ class LedgerStream:
         # what was declared missing stays so until its leg comes, also under a longer deadline
         waited_out = is_overdue() | (F.col("missing_since").isNotNull() & ~is_complete())
         decided = decide(combined.withColumn("is_overdue", waited_out), self.rules)
-        kept = with_stream_columns(decided, self.horizon).transform(only_open_or_decided)
-        tables.overwrite(kept.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
+        return with_stream_columns(decided, self.horizon).transform(only_open_or_decided)
 
     def _remembered(self, entries: DataFrame, clock: Clock) -> DataFrame | None:
         """Decisions of the last while on transactions that the batch names again; None where there are none.
@@ -178,7 +186,7 @@ class LedgerStream:
             # whole minutes: a literal that changes with every batch would have the scan compiled anew each time
             since = (clock.now - self.horizon.remember).replace(second=0, microsecond=0)
             closed = closed.where(F.col("decided_at").isNull() | (F.col("decided_at") >= F.lit(since)))
-        named = entries.select("transaction_id").distinct()
+        named = entries.select("transaction_id")
         hits = closed.join(F.broadcast(named), "transaction_id", "left_semi")
         keys = hits.select("transaction_id", "generation", "batch", "ingest_date")
         found = keys.agg(
@@ -211,9 +219,10 @@ class LedgerStream:
         waiting = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_open").withColumn("is_decided", F.lit(False))
         tables.overwrite(waiting.coalesce(1), self.lake, OPEN_ITEMS, self.state.to_metadata())
 
-    def _append_decisions(self, batch: int) -> None:
+    def _append_decisions(self, batch: int, items: DataFrame | None = None) -> None:
         """Say what the last commit of `open_items` decided; a second time has no effect."""
-        decided = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_decided")
+        items = tables.read(self.spark, self.lake, OPEN_ITEMS) if items is None else items
+        decided = items.where("is_decided")
         decided = decided.withColumn("ingest_date", F.to_date("last_recorded_at"))
         tables.append(decided, self.lake, RECONCILIATION_PARTIAL, self._txn(RECONCILIATION_PARTIAL.name, batch))
 
@@ -286,9 +295,9 @@ def _summary(parsed: DataFrame) -> tuple[list[TopicCount], list[Tick]]:
             # a tick has no source, so the parser rejects it, and keeps its text
             F.collect_list(F.when(is_tick, F.col("payload"))).alias("ticks"),
         )
-        .orderBy("topic")
         .collect()
     )
+    rows.sort(key=lambda row: str(row["topic"]))
     ticks: list[Tick] = []
     for text in (text for row in rows for text in row["ticks"]):
         try:

@@ -23,17 +23,25 @@ CONFIG: dict[str, str] = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
     "spark.sql.parquet.compression.codec": "zstd",
+    # the default is INT96, which is deprecated, has no statistics, and is slow to write
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # the default of 50 partitions makes the snapshot of every small table slow
-    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     "spark.redaction.regex": "(?i)secret|password|passphrase|token|credential|access[.]?key|jaas",
     "spark.ui.showConsoleProgress": "false",
     # a micro-batch runs more than the default's 100 generated classes, so that each would be compiled anew every time
     # (measured: 69 compilations per batch, 5 with this)
     "spark.sql.codegen.cache.maxEntries": "4000",
-    # both cost a commit, or a plan, more than they give: a job per commit, and a walk over every deep projection
-    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    # wider rows than the default's 100 fields would be planned without whole-stage code, and have their code written
+    # anew in every task (measured: half of what a small batch's tasks did)
+    "spark.sql.codegen.maxFields": "2000",
+    # what is cached is read once or twice and dropped: looking for the best encoding costs more than it saves
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    # a walk over every deep projection that finds nothing
     "spark.sql.execution.removeRedundantProjects": "false",
+    # looks up the caller's line for each column expression: ten calls to the JVM in place of one
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 LOCAL_CONFIG: dict[str, str] = {

@@ -116,6 +116,8 @@ OPEN_ITEMS = TableContract(
     properties={
         "delta.deletedFileRetentionDuration": "interval 1 days",
         "delta.logRetentionDuration": "interval 1 days",
+        # one file, always read whole
+        "delta.dataSkippingNumIndexedCols": "0",
     },
 )
 
@@ -132,4 +134,6 @@ RECONCILIATION_PARTIAL = TableContract(
     key=("transaction_id", "generation", "batch"),
     partition_by=("ingest_date",),
     checks=DECISION_CHECKS,
+    # statistics of the first 32 columns, which nobody skips files by, would cost every small commit
+    properties={"delta.dataSkippingStatsColumns": "decided_at,batch"},
 )

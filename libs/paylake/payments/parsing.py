@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
-from paylake.columns import identifiers, money, time
+from paylake.columns import identifiers, money, names, time
 from paylake.contracts.ledger_entries import LEDGER_ENTRIES
 from paylake.contracts.table import FAILED_CHECKS, MONEY
 from paylake.contracts.taxonomy import STATUS_SPELLINGS
@@ -47,9 +47,10 @@ def parse_records(records: DataFrame) -> DataFrame:
     `batch`. No card number leaves this function.
     """
     size = F.coalesce(F.octet_length("value"), F.lit(0))
-    text = F.make_valid_utf8(F.col("value").cast("string"))
-    # as a list of one: the parser would take a first object and drop whatever follows it without a word
-    listed = F.from_json(F.when(size <= MAX_RECORD_BYTES, F.concat(F.lit("["), text, F.lit("]"))), ArrayType(RECORD))
+    # as a list of one: the parser would take a first object and drop whatever follows it without a word; what is no
+    # UTF-8 it replaces, as `make_valid_utf8` would (which costs as much as the parsing)
+    text = F.concat(F.lit("["), F.col("value").cast("string"), F.lit("]"))
+    listed = F.from_json(F.when(size <= MAX_RECORD_BYTES, text), ArrayType(RECORD))
     decoded = records.select(
         "topic", "partition", "offset", "generation", "batch", "inner_pad", "outer_pad", "value",
         F.col("timestamp").alias("recorded_at"),
@@ -94,15 +95,13 @@ def _unreadable(sent: dict[str, Column], digits: Column) -> Column:
     """Why the text of a record could not be read as a ledger's record."""
     size = F.col("payload_bytes")
     free_text = F.concat_ws("|", *(sent[name] for name in SENT_AS_IS if name != "released_from"))
-    return F.array_compact(
-        F.array(
-            F.when(size == 0, F.lit("record_empty")),
-            F.when(size > MAX_RECORD_BYTES, F.lit("record_oversized")),
-            F.when((size > 0) & (size <= MAX_RECORD_BYTES) & F.col("sent").isNull(), F.lit("json_malformed")),
-            F.when(sent["card_number"].isNotNull() & digits.isNull(), F.lit("card_number_malformed")),
-            F.when(identifiers.names_a_card(free_text), F.lit("card_number_in_text")),
-        )
-    )
+    return names.that_hold({
+        "record_empty": size == 0,
+        "record_oversized": size > MAX_RECORD_BYTES,
+        "json_malformed": (size > 0) & (size <= MAX_RECORD_BYTES) & F.col("sent").isNull(),
+        "card_number_malformed": sent["card_number"].isNotNull() & digits.isNull(),
+        "card_number_in_text": identifiers.names_a_card(free_text),
+    })  # fmt: skip
 
 
 def _redacted(flagged: DataFrame) -> DataFrame:

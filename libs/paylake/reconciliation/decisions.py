@@ -13,6 +13,7 @@ from operator import and_, or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from paylake.columns import names
 from paylake.columns.money import spread_ratio
 from paylake.columns.time import seconds_between
 from paylake.contracts import taxonomy
@@ -102,8 +103,7 @@ def _with_reasons(items: DataFrame) -> DataFrame:
         taxonomy.STATUS_MISMATCH: _differ("status"),
         taxonomy.DATE_DRIFT: F.col("_drifts"),
     }
-    found = F.array_compact(F.array(*(F.when(holds[reason], F.lit(reason)) for reason in taxonomy.REASONS)))
-    reasons = F.when(F.col("_is_settled"), found).otherwise(F.array().cast("array<string>"))
+    reasons = names.that_hold({reason: F.col("_is_settled") & holds[reason] for reason in taxonomy.REASONS})
     return items.withColumn("reasons", reasons).withColumn("reason", F.try_element_at("reasons", F.lit(1)))
 
 

@@ -103,7 +103,8 @@ def combine(partial_items: DataFrame) -> DataFrame:
         F.min("first_recorded_at").alias("first_recorded_at"),
         F.max("last_recorded_at").alias("last_recorded_at"),
     ]
-    return _flat(partial_items.groupBy("transaction_id").agg(*aggregates))
+    # a transaction's legs lie in different topics, so that combining them before the shuffle only adds a sort
+    return _flat(partial_items.repartition("transaction_id").groupBy("transaction_id").agg(*aggregates))
 
 
 def _flat(combined: DataFrame) -> DataFrame:
