@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count, cycle
 from pathlib import Path
@@ -15,12 +16,16 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DecimalType, IntegerType, LongType
 
 from paylake import tables
 from paylake.contracts import CONTROL_TOTALS, OPEN_ITEMS, RECONCILIATION_PARTIAL
+from paylake.contracts.table import TableContract
 from paylake.contracts.topics import CLOCK, LEDGER_TOPICS, LEDGERS, TOPIC_LEDGERS
 from paylake.indexes.comparison import latest_decisions
 from paylake.indexes.control_totals import parse_control_totals
+from paylake.nightly import Run, build_batch_index, build_final_aggregate
 from paylake.reconcile import BatchReport, Horizon, LedgerStream
 from paylake.reconciliation.clock import Ends, Tick
 from paylake.reconciliation.rules import Rules
@@ -102,6 +107,16 @@ class Log:
     def tick(self, as_of: datetime, *, closing: bool = False) -> Record:
         """Say on the clock topic that the topics end here."""
         return self.send(CLOCK, Tick(as_of, self.ends(), closing).to_json().encode(), as_of, b"tick")
+
+    def controls(self) -> list[tuple[str, str, datetime, int, Decimal]]:
+        """What the sources say they booked: source, currency, hour, records, amount."""
+        records: Counter[tuple[str, str, datetime]] = Counter()
+        amounts: dict[tuple[str, str, datetime], Decimal] = defaultdict(Decimal)
+        for source, currency, at, amount in (r.booking for r in self.records if r.booking):
+            hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            records[source, currency, hour] += 1
+            amounts[source, currency, hour] += amount
+        return [(*key, n, amounts[key]) for key, n in sorted(records.items())]
 
     def close(self) -> Record:
         """The closing tick, as the driver writes it: after everything has waited its time out."""
@@ -191,11 +206,31 @@ def latest(spark: SparkSession, lake: str) -> DataFrame:
     return latest_decisions(tables.read(spark, lake, RECONCILIATION_PARTIAL), tables.read(spark, lake, OPEN_ITEMS))
 
 
+def state_hash(spark: SparkSession, lake: str) -> tuple[int, str]:
+    """An order-free hash of what the stream says now, but for how it learned it."""
+    return tables.content_hash(latest(spark, lake), RECONCILIATION_PARTIAL.content_columns)
+
+
+def write_controls(spark: SparkSession, lake: str, totals: Iterable[tuple[str, str, datetime, int, Decimal]]) -> None:
+    """The sources' own totals, by way of the statements in which they publish them."""
+    statements = [
+        {"source": s, "currency": c, "hour": hour.isoformat(), "records": n, "amount": str(amount)}
+        for s, c, hour, n, amount in totals
+    ]
+    write_statements(spark, lake, [json.dumps(s).encode() for s in statements])
+
+
 def write_statements(spark: SparkSession, lake: str, values: Sequence[bytes]) -> None:
     """Take over control totals as the topic carries them, in place of those that are there."""
     tables.create(spark, lake, CONTROL_TOTALS)
     columns = {"value": pa.array(values, pa.binary()), "offset": pa.array(range(len(values)), pa.int64())}
     tables.overwrite(parse_control_totals(spark.createDataFrame(pa.table(columns))).accepted, lake, CONTROL_TOTALS)
+
+
+def copied(lake: str, place: Path) -> str:
+    """A copy of a lake, to be harmed or continued apart."""
+    shutil.copytree(lake, place)
+    return str(place)
 
 
 @dataclass(frozen=True)
@@ -235,3 +270,60 @@ def simulated(spark: SparkSession, root: Path) -> Simulated:
         write_statements(spark, lake, statements)
         _SIMULATED[root] = Simulated(lake, log, truth, PLAN.start.date())
     return _SIMULATED[root]
+
+
+_PUBLISHED: dict[Path, tuple[Simulated, list[Run]]] = {}
+
+
+def simulated_and_published(spark: SparkSession, root: Path) -> tuple[Simulated, list[Run]]:
+    """A copy of the simulated day with the nightly runs of its date and of the next one; nobody may write to its lake."""
+    if root not in _PUBLISHED:
+        day = simulated(spark, root)
+        lake, runs = copied(day.lake, root / "published"), []
+        for n in range(2):
+            at = day.business_date + timedelta(days=n)
+            build_batch_index(spark, lake, at, Rules(), Horizon().missing_after)
+            runs.append(build_final_aggregate(spark, lake, at, datetime(2026, 1, 18, n, tzinfo=UTC)))
+        _PUBLISHED[root] = replace(day, lake=lake), runs
+    return _PUBLISHED[root]
+
+
+def versions_of(spark: SparkSession, lake: str, transaction_id: str) -> list[tuple[int, str, str | None, bool]]:
+    """What the stream has said of a transaction: version, status, kind, whether it was late."""
+    rows = tables.read(spark, lake, RECONCILIATION_PARTIAL).where(F.col("transaction_id") == transaction_id)
+    return [
+        (r["version"], r["status"], r["kind"], r["is_late"])
+        for r in rows.orderBy("generation", "batch").select("version", "status", "kind", "is_late").collect()
+    ]
+
+
+def assert_as_promised(spark: SparkSession, lake: str, contract: TableContract) -> None:
+    """The table on disk is what its contract says: columns, types, words, partitions, reader, and every check."""
+    place = tables.location(lake, contract)
+    on_disk = spark.read.format("delta").load(place)
+    described = [(f.name, f.dataType.simpleString(), f.metadata.get("comment")) for f in on_disk.schema]
+    promised = [(f.name, f.type.simpleString(), f.doc.replace("'", "’")) for f in contract.fields]
+    assert described == promised
+    detail = spark.sql(f"DESCRIBE DETAIL delta.`{place}`").first()
+    assert detail is not None
+    assert (detail["minReaderVersion"], detail["partitionColumns"]) == (1, list(contract.partition_by))
+    on_disk.createOrReplaceTempView("audited")
+    failed = spark.sql(contract.audit_sql("audited")).where("failed_rows > 0").collect()
+    assert failed == []
+    assert on_disk.groupBy(*contract.key).count().where("count > 1").collect() == []
+
+
+def assert_equal_sums(spark: SparkSession, lake: str, contract: TableContract) -> None:
+    """Rows, and the sum of every number, as delta-rs reads them, are those that Spark reads."""
+    from deltalake import DeltaTable
+
+    numbers = [f.name for f in contract.fields if isinstance(f.type, DecimalType | LongType | IntegerType)]
+    df = spark.read.format("delta").load(tables.location(lake, contract))
+    sums = [F.sum(F.col(name).cast("decimal(38,4)")).alias(name) for name in numbers]
+    by_spark = df.agg(F.count("*").alias("rows_"), *sums).first()
+    assert by_spark is not None
+    table = DeltaTable(tables.location(lake, contract)).to_pyarrow_table()
+    assert table.schema.names == list(contract.columns)
+    found = {name: sum(v for v in table[name].to_pylist() if v is not None) for name in numbers}
+    assert {"rows_": len(table), **found} == {k: v if v is not None else 0 for k, v in by_spark.asDict().items()}
+    assert len(table) > 0

@@ -27,7 +27,7 @@ from paylake.contracts import (
 from paylake.contracts.topics import CONTROLS, TOPIC_LEDGERS
 from paylake.errors import ControlError, SourceError
 from paylake.indexes import comparison, proof, versions
-from paylake.indexes.batch_index import batch_index, of_business_date, recompute, unreleased
+from paylake.indexes.batch_index import batch_index, dated, recompute, unreleased
 from paylake.indexes.control_totals import parse_control_totals
 from paylake.indexes.proof import OffsetCount, OffsetProof, Proof, Sum
 from paylake.reconciliation.clock import Clock, Ends
@@ -103,12 +103,8 @@ def build_batch_index(spark: SparkSession, lake: str, business_date: date, rules
     )
     clock: Clock = pin.state.clock
     due = spark.createDataFrame([(due_by_ledger(clock.due(missing_after)),)], f"due {DUE_TYPE}")
-    final = (
-        tables.read(spark, lake, RECONCILIATION_INDEX)
-        .where("is_current AND finality = 'final'")
-        .where(F.col("business_date").between(F.lit(business_date - A_DAY), F.lit(business_date + A_DAY)))
-    )
-    decided = of_business_date(recompute(wanted, due, rules), final, business_date)
+    decided = dated(recompute(wanted, due, rules), _final_dates(spark, lake, business_date))
+    decided = decided.where(F.col("business_date") == F.lit(business_date))
     index = batch_index(decided, unreleased(bad, entries)).persist()
     try:
         known = tables.read(spark, lake, BATCH_INDEX).where(F.col("business_date") == F.lit(business_date))
@@ -137,7 +133,7 @@ def build_final_aggregate(
     pin = Pin.latest(spark, lake)
     of_date = F.col("business_date") == F.lit(business_date)
     batch = tables.read(spark, lake, BATCH_INDEX).where(of_date)
-    stream = _stream(spark, lake, pin, business_date).persist()
+    stream = dated(_stream(spark, lake, pin, business_date), _final_dates(spark, lake, business_date)).persist()
     latest = versions.merged(batch, stream.where(of_date)).persist()
     try:
         why = {r["why"]: r["count"] for r in comparison.differences(batch, stream).groupBy("why").count().collect()}
@@ -200,6 +196,15 @@ def read_until(rows: DataFrame, ends: Ends) -> DataFrame:
     return rows.where(is_read)
 
 
+def _final_dates(spark: SparkSession, lake: str, business_date: date) -> DataFrame:
+    """The final transactions around a date: a leg that comes later may not move one to another date."""
+    return (
+        tables.read(spark, lake, RECONCILIATION_INDEX)
+        .where("is_current AND finality = 'final'")
+        .where(F.col("business_date").between(F.lit(business_date - A_DAY), F.lit(business_date + A_DAY)))
+    )
+
+
 def _stream(spark: SparkSession, lake: str, pin: Pin, business_date: date) -> DataFrame:
     """What the stream says of the transactions around a date, as of the pin."""
     generation, batch = pin.state.generation, pin.state.batch
@@ -225,7 +230,7 @@ def _prove(spark: SparkSession, lake: str, business_date: date, pin: Pin, index:
         redelivered[key] = redelivered.get(key, Sum()) + again
     bad = unreleased(read_until(tables.read(spark, lake, QUARANTINE), pin.state.ends), entries)
     rejected, unreadable = {}, {}
-    for r in proof.rejected(bad, business_date).collect():
+    for r in proof.rejected(bad, booked, business_date).collect():
         if r["currency"] == "-":
             unreadable[r["source"]] = r["records"]
         else:

@@ -27,7 +27,7 @@ from paylake.contracts.topics import CLOCK, LEDGERS
 from paylake.errors import SourceError
 from paylake.payments.parsing import parse_records
 from paylake.reconciliation import items
-from paylake.reconciliation.clock import Clock, Ends, Tick, later
+from paylake.reconciliation.clock import Clock, Ends, Tick, has_read
 from paylake.reconciliation.decisions import decide, is_complete
 from paylake.reconciliation.overdue import DUE_TYPE, due_by_ledger, is_overdue
 from paylake.reconciliation.rules import Rules
@@ -95,6 +95,9 @@ class LedgerStream:
         commit = tables.last_commit(self.spark, self.lake, OPEN_ITEMS)
         if commit.metadata is not None:
             self.state = StreamState.from_metadata(commit.metadata)
+        elif not tables.read(self.spark, self.lake, LEDGER_ENTRIES).isEmpty():
+            # the first batch of all died before it committed, and a new checkpoint may cut another first batch
+            self.next_generation()
         return self.state
 
     def process(self, records: DataFrame, batch: int, ends: Ends) -> BatchReport:
@@ -106,7 +109,7 @@ class LedgerStream:
         if not self._is_whole:
             self.load_state()
         self._is_whole = False
-        if self.state.batch == batch and later(self.state.ends, ends) == self.state.ends:
+        if self.state.batch == batch and has_read(ends, self.state.ends) and has_read(self.state.ends, ends):
             self._append_decisions(batch)
             timer.step("decisions appended")
             self._is_whole = True
@@ -246,6 +249,7 @@ class Timer:
 def with_stream_columns(decided: DataFrame, horizon: Horizon) -> DataFrame:
     """The decided items with the stream's own columns: is it new, is it open, is it late, which version is it."""
     said = [f"{ledger}_{part}" for ledger in LEDGERS for part in ("amount", "currency", "status", "at", "is_duplicated")]
+    said += ["described_by", *items.FACTS]
     is_settled = F.col("status") != "PENDING"
     late_s = int(horizon.late_window.total_seconds())
     gives_up = F.col("clock") >= F.timestamp_add("SECOND", F.lit(late_s), F.col("missing_since"))

@@ -140,7 +140,9 @@ RUN_CONTROLS = TableContract(
         Field("redelivered_records", LongType(), "Records that repeat or update a posting."),
         Field("redelivered_amount", MONEY_SUM, "Their amount."),
         Field(
-            "rejected_records", LongType(), "Records in quarantine with a trustworthy amount; OFFSETS: all in quarantine."
+            "rejected_records",
+            LongType(),
+            "Postings that lie in quarantine alone, with a trustworthy amount; OFFSETS: all records in quarantine.",
         ),
         Field("rejected_amount", MONEY_SUM, "Their amount."),
         Field("unreadable_records", LongType(), "Records in quarantine whose amount cannot be trusted."),

@@ -83,7 +83,7 @@ STREAM_FIELDS: tuple[Field, ...] = (
     Field("is_late", BooleanType(), "A leg came after its deadline.", lineage=True),
     Field("missing_since", TimestampType(), "Tick at which a leg was declared missing.", nullable=True, lineage=True),
     Field("decided_at", TimestampType(), "Tick as of which the decision was made.", nullable=True, lineage=True),
-    Field("decision_hash", LongType(), "Hash of the legs and the decision last said; null before the first.",
+    Field("decision_hash", LongType(), "Hash of the legs, the facts and the decision last said; null before the first.",
           nullable=True, lineage=True),
     Field("first_recorded_at", TimestampType(), "Kafka timestamp of the first record.", lineage=True),
     Field("last_recorded_at", TimestampType(), "Kafka timestamp of the last record, a redelivery included.", lineage=True),

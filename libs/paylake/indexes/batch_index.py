@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -21,12 +19,11 @@ def recompute(entries: DataFrame, due: DataFrame, rules: Rules) -> DataFrame:
     return decide(combined.withColumn("is_overdue", is_overdue()), rules)
 
 
-def of_business_date(decided: DataFrame, fixed_dates: DataFrame, business_date: date) -> DataFrame:
-    """The transactions of a business date; the date of one that was final before stays what it was (`fixed_dates`)."""
+def dated(decided: DataFrame, fixed_dates: DataFrame) -> DataFrame:
+    """The transactions with their business date: of one that was final before, it stays what it was (`fixed_dates`)."""
     fixed = fixed_dates.select("transaction_id", F.col("business_date").alias("_fixed_date"))
-    dated = decided.join(F.broadcast(fixed), on="transaction_id", how="left")
-    is_of_date = F.coalesce("_fixed_date", "business_date") == F.lit(business_date)
-    return dated.where(is_of_date).withColumn("business_date", F.lit(business_date))
+    known = decided.join(F.broadcast(fixed), on="transaction_id", how="left")
+    return known.withColumn("business_date", F.coalesce("_fixed_date", "business_date")).drop("_fixed_date")
 
 
 def batch_index(decided: DataFrame, quarantined: DataFrame) -> DataFrame:

@@ -135,8 +135,11 @@ def accounted(booked: DataFrame, index: DataFrame) -> DataFrame:
     )
 
 
-def rejected(quarantine: DataFrame, business_date: date) -> DataFrame:
-    """One row per source and currency of a date's quarantined records; currency '-' where the amount cannot be trusted."""
+def rejected(quarantine: DataFrame, booked: DataFrame, business_date: date) -> DataFrame:
+    """One row per source and currency of a date's rejected postings; currency '-' where the amount cannot be trusted.
+
+    A posting that came again, or that another record of it brought into the ledger (`booked`), is counted once at most.
+    """
     doubtful = F.exists(
         FAILED_CHECKS, lambda c: c.startswith("amount") | c.startswith("currency") | c.startswith("event_at")
     )
@@ -146,10 +149,17 @@ def rejected(quarantine: DataFrame, business_date: date) -> DataFrame:
     is_of_date = F.when(is_readable, F.to_date("event_at") == F.lit(business_date)).otherwise(
         F.lit(business_date).isin(*recorded)
     )
-    return (
-        quarantine.where(is_of_date)
-        .groupBy("source", F.when(is_readable, F.col("currency")).otherwise("-").alias("currency"))
-        .agg(F.count("*").alias("records"), F.sum(F.when(is_readable, F.col("amount"))).alias("amount"))
+    posting = ("source", "transaction_id", "currency", "amount")
+    # without a trustworthy amount there is no posting to speak of, only the record
+    place = F.concat_ws("/", "topic", "partition", "offset")
+    rows = quarantine.where(is_of_date).select(
+        "source",
+        F.coalesce(F.when(is_readable, F.col("transaction_id")), place).alias("transaction_id"),
+        *(F.when(is_readable, F.col(name)).alias(name) for name in ("currency", "amount")),
+    )
+    new = rows.distinct().join(booked.select(*posting), list(posting), "left_anti")
+    return new.groupBy("source", F.coalesce("currency", F.lit("-")).alias("currency")).agg(
+        F.count("*").alias("records"), F.sum("amount").alias("amount")
     )
 
 
@@ -202,20 +212,25 @@ def _judged(proof: Proof, unreadable: int, shortfall_of_source: int) -> Proof:
     if missing == Sum():
         stray = proof.rejected.records
         return replace(proof, note=f"{stray} rejected records beyond the control total" if stray else None)
-    if missing == proof.rejected:
+    unseen = missing - proof.rejected
+    if unseen == Sum():
         return proof
-    if missing.records == 0:
-        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {missing.amount}")
     if missing.records < 0:
         return replace(proof, outcome=FAILED, note=f"{-missing.records} records more than the source booked")
-    unseen = _shortfall(proof)
-    if shortfall_of_source <= unreadable and missing.records <= proof.rejected.records + unreadable:
-        note = f"{unseen} records lie in quarantine with no amount that can be trusted ({missing.amount} in all rejected)"
-        return replace(proof, outcome=EXCEPTIONS, unreadable_records=unseen, note=note)
+    if unseen.records == 0:
+        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {unseen.amount}")
+    if unseen.records < 0 < missing.records:
+        note = f"{-unseen.records} of the {proof.rejected.records} rejected records were not booked, and nothing says which"
+        return replace(proof, outcome=EXCEPTIONS, note=note)
+    if unseen.records > 0 and shortfall_of_source <= unreadable:
+        note = f"{unseen.records} records lie in quarantine with no amount that can be trusted ({unseen.amount} in all)"
+        return replace(proof, outcome=EXCEPTIONS, unreadable_records=unseen.records, note=note)
+    if missing.records == 0:
+        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {missing.amount}")
     return replace(
         proof,
         outcome=FAILED,
-        note=f"{missing.records} records of {missing.amount} were booked but never received",
+        note=f"{unseen.records} records of {unseen.amount} were booked but never received",
     )
 
 
