@@ -111,7 +111,7 @@ class LedgerDriver:
         )
 
         def query() -> StreamingQuery:
-            return streams.start(self.stream.spark, self.kafka, plan, self._take)
+            return streams.start(self.stream.spark, self.kafka, plan, self._take, stop)
 
         try:
             with ExitStack() as running:

@@ -43,22 +43,22 @@ def job(path: str) -> ModuleType:
 
 def stream(argv: Sequence[str]) -> int:
     """`paylake stream`: the streaming job, with its own settings."""
-    from paylake.session import build_session
+    from paylake.session import build_session, log_to_stderr
 
     module = job(STREAM_JOB)
     settings = parse_settings(module.ReconcileLedgersSettings, argv, prog="paylake stream")
-    _log_to_stderr()
+    log_to_stderr()
     module.main(build_session("reconcile_ledgers"), settings)
     return 0
 
 
 def nightly(argv: Sequence[str]) -> int:
     """`paylake nightly`: the batch and the aggregate job of one business date, one after the other."""
-    from paylake.session import build_session
+    from paylake.session import build_session, log_to_stderr
 
     batch, aggregate = job(BATCH_JOB), job(AGGREGATE_JOB)
     settings = parse_settings(_nightly_settings(batch, aggregate), argv, prog="paylake nightly")
-    _log_to_stderr()
+    log_to_stderr()
     spark = build_session("nightly")
     batch.main(spark, settings)
     aggregate.main(spark, settings)
@@ -213,9 +213,3 @@ def _progress(what: str) -> Any:
             say(f"      {done:,} of {total:,} {what}")
 
     return show
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    for noisy in ("kafka", "py4j"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -82,9 +82,17 @@ def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: 
     return spark
 
 
+def log_to_stderr() -> None:
+    """Our own progress and warnings, a line each; of the libraries only what matters to a reader."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    # it logs what a batch raises with its stack, before we say the same in a sentence
+    logging.getLogger("py4j").setLevel(logging.CRITICAL + 1)
+
+
 def run(main: Callable[[SparkSession, Settings], None], kind: type[Settings], argv: Sequence[str] | None = None) -> None:
     """Run a job as a script: settings from flags and environment, a session, one sentence for what went wrong."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    log_to_stderr()
     try:
         settings = parse_settings(kind, argv)
         main(build_session(kind.__name__.removesuffix("Settings")), settings)

@@ -64,10 +64,16 @@ def read_topics(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan) -> 
     return reader.load()
 
 
-def start(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan, process: ProcessBatch) -> StreamingQuery:
-    """Start the query; every micro-batch goes to `process` with its number and the offsets at which it ends."""
+def start(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan, process: ProcessBatch, stop: Stop) -> StreamingQuery:
+    """Start the query; every micro-batch goes to `process` with its number and the offsets at which it ends.
+
+    Once asked to stop, no further batch begins: it fails before it has read or written anything, and the next start takes
+    it as it was planned.
+    """
 
     def take(batch: DataFrame, number: int) -> None:
+        if stop.asked.is_set():
+            raise StopAsked(number)
         process(batch, number, batch_ends(spark, plan.checkpoint, number))
 
     writer = read_topics(spark, kafka, plan).writeStream.foreachBatch(take).option("checkpointLocation", plan.checkpoint)
@@ -89,6 +95,10 @@ def offsets_json(ends: Ends, others: Mapping[str, Mapping[int, int]]) -> str:
     topics = sorted({*ends, *others})
     known = {t: {**dict.fromkeys(others.get(t, {}), -2), **ends.get(t, {})} for t in topics}
     return json.dumps({t: {str(p): o for p, o in sorted(parts.items())} for t, parts in known.items()})
+
+
+class StopAsked(Exception):
+    """A batch was about to begin after the stream was asked to stop."""
 
 
 class Stop:
@@ -135,6 +145,8 @@ def run_until_done(query_of: Callable[[], StreamingQuery], stop: Stop, patience:
             return
         except StreamingQueryException as error:
             text = str(error)
+            if StopAsked.__name__ in text:
+                return
             if not any(fault in text for fault in BROKER_FAULTS):
                 raise _in_a_sentence(error) from error
             now = time.monotonic()
@@ -168,7 +180,13 @@ def _in_a_sentence(error: StreamingQueryException) -> PaylakeError:
             "Kafka no longer holds records that the stream has not read: its retention was shorter than the lag. Restore "
             "the topic, or accept the loss in writing and start with --recover --no-fail-on-data-loss."
         )
-    return SourceError(f"The stream failed: {text.strip().splitlines()[0][:500]}")
+    return SourceError(f"The stream failed: {_raised(text) or text.strip().splitlines()[0][:500]}")
+
+
+def _raised(text: str) -> str:
+    """The exception at the end of a Python stack; empty where there is none."""
+    _, _, stack = text.partition("Traceback (most recent call last):\n")
+    return next((line[:500] for line in stack.splitlines() if line and not line[0].isspace()), "")
 
 
 class Clockwork:
