@@ -361,6 +361,7 @@ def nights(spark: SparkSession, books: Books, tmp_path_factory: pytest.TempPathF
 FIRST, SECOND, NEXT = f"{D}-001", f"{D}-002", f"{NEXT_DAY}-001"
 
 
+@pytest.mark.slow
 def test_a_second_run_without_news_writes_nothing(nights: Nights) -> None:
     assert [r.changed for r in nights.runs] == [True, False, True, False, True]
     assert nights.versions[1] == nights.versions[0]
@@ -368,6 +369,7 @@ def test_a_second_run_without_news_writes_nothing(nights: Nights) -> None:
     assert nights.recomputed == [False, False, True, False, False, False]
 
 
+@pytest.mark.slow
 def test_each_run_is_published_once_also_after_a_crash_before_publishing(nights: Nights) -> None:
     assert nights.published == [[FIRST], [FIRST], [FIRST], [FIRST, SECOND], [FIRST, SECOND], [FIRST, SECOND, NEXT]]
     assert [r.run_id for r in nights.runs] == [FIRST, FIRST, SECOND, SECOND, NEXT]
@@ -384,6 +386,7 @@ def naive(at: datetime) -> datetime:
     return at.replace(tzinfo=None)
 
 
+@pytest.mark.slow
 def test_a_late_leg_makes_one_new_version_and_closes_the_old_one(spark: SparkSession, nights: Nights) -> None:
     first, third = naive(run_at(1)), naive(run_at(3))
     assert history(spark, nights.lake, "late") == [
@@ -394,12 +397,14 @@ def test_a_late_leg_makes_one_new_version_and_closes_the_old_one(spark: SparkSes
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_did_not_change_keeps_its_version(spark: SparkSession, nights: Nights) -> None:
     index = tables.read(spark, nights.lake, RECONCILIATION_INDEX).where("transaction_id NOT IN ('late', 'dated')")
     assert {(r["run_id"], r["is_current"], r["valid_to"]) for r in index.collect()} == {(FIRST, True, None)}
     assert index.count() == index.select("transaction_id").distinct().count() == 9
 
 
+@pytest.mark.slow
 def test_a_late_leg_resolves_its_break_and_no_other(spark: SparkSession, nights: Nights) -> None:
     rows = as_dicts(
         tables.read(spark, nights.lake, BREAKS),
@@ -415,6 +420,7 @@ def test_a_late_leg_resolves_its_break_and_no_other(spark: SparkSession, nights:
     }
 
 
+@pytest.mark.slow
 def test_a_business_date_stays_what_it_was_once_final(spark: SparkSession, nights: Nights) -> None:
     """The gateway's late leg is of the next day, which would have been the payment's date."""
     assert [(r["status"], r["business_date"]) for r in history(spark, nights.lake, "dated")] == [
@@ -423,6 +429,7 @@ def test_a_business_date_stays_what_it_was_once_final(spark: SparkSession, night
     ]
 
 
+@pytest.mark.slow
 def test_legs_around_midnight_make_one_row_of_the_gateways_date(spark: SparkSession, nights: Nights) -> None:
     assert [(r["status"], r["business_date"]) for r in history(spark, nights.lake, "midnight")] == [("MATCHED", D)]
     next_day = nights.runs[-1]
@@ -431,6 +438,7 @@ def test_legs_around_midnight_make_one_row_of_the_gateways_date(spark: SparkSess
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_break_whose_leg_lies_in_quarantine_says_so(spark: SparkSession, nights: Nights) -> None:
     rows = tables.read(spark, nights.lake, BREAKS).where("size(quarantined_legs) > 0")
     assert as_dicts(rows, "transaction_id", "quarantined_legs") == [
@@ -438,6 +446,7 @@ def test_a_break_whose_leg_lies_in_quarantine_says_so(spark: SparkSession, night
     ]
 
 
+@pytest.mark.slow
 def test_every_current_version_belongs_to_a_published_run(spark: SparkSession, nights: Nights) -> None:
     assert unpublished_current(spark, nights.lake) == []
 
@@ -458,11 +467,13 @@ def test_a_crash_before_publishing_is_mended_also_where_the_totals_stay_the_same
     assert unpublished_current(spark, lake) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", [*FINAL_TABLES, CONTROL_TOTALS], ids=lambda c: c.name)
 def test_a_final_table_is_on_disk_as_its_contract_says(spark: SparkSession, nights: Nights, contract: TableContract) -> None:
     harness.assert_as_promised(spark, nights.lake, contract)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", [*FINAL_TABLES, CONTROL_TOTALS], ids=lambda c: c.name)
 def test_an_independent_reader_finds_equal_sums_in_a_final_table(
     spark: SparkSession, nights: Nights, contract: TableContract

@@ -101,6 +101,7 @@ def disturbed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     return {t.name: [as_dicts(tables.read(spark, lake, t)) for lake in (undisturbed, crashing)] for t in STREAM_TABLES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch", "step"), list(enumerate([*harness.STEPS, "none"])))
 @pytest.mark.parametrize("table", ["ledger_entries", "quarantine", "reconciliation_partial"])
 def test_a_crash_after_a_step_neither_loses_nor_doubles_a_row(
@@ -111,6 +112,7 @@ def test_a_crash_after_a_step_neither_loses_nor_doubles_a_row(
     assert undisturbed
 
 
+@pytest.mark.slow
 def test_after_all_crashes_the_open_items_are_those_of_an_undisturbed_run(
     disturbed: dict[str, list[list[dict[str, Any]]]],
 ) -> None:
@@ -119,6 +121,7 @@ def test_after_all_crashes_the_open_items_are_those_of_an_undisturbed_run(
     assert undisturbed
 
 
+@pytest.mark.slow
 def test_the_rules_of_the_restart_decide_only_what_was_not_committed(
     disturbed: dict[str, list[list[dict[str, Any]]]],
 ) -> None:
@@ -131,6 +134,7 @@ def test_the_rules_of_the_restart_decide_only_what_was_not_committed(
     assert decided == {f"off {n}": verdict for n, verdict in enumerate(expected)}
 
 
+@pytest.mark.slow
 def test_a_new_rule_version_in_mid_stream_decides_later_batches_alone(
     disturbed: dict[str, list[list[dict[str, Any]]]],
 ) -> None:
@@ -178,6 +182,7 @@ def assert_recovered(spark: SparkSession, lake: str, log: Log, expected: tuple[i
     assert {(p.outcome, p.gaps) for p in proofs} == {("closed", 0)}
 
 
+@pytest.mark.slow
 def test_a_lost_checkpoint_after_a_crash_between_two_writes_loses_and_doubles_nothing(
     spark: SparkSession, lake: str, undisturbed: tuple[Log, tuple[int, str]]
 ) -> None:

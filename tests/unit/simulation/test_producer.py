@@ -54,9 +54,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> broker.Cluster:
 
 
 def read(kafka: KafkaSettings, topic: str) -> list[object]:
-    consumer = KafkaConsumer(topic, **kafka.client_options(), auto_offset_reset="earliest", consumer_timeout_ms=500)
+    """What lies in a topic, up to its ends: a pause of the broker is no end."""
+    consumer = KafkaConsumer(**kafka.client_options(), auto_offset_reset="earliest", consumer_timeout_ms=30_000)
     try:
-        return list(consumer)
+        places = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
+        consumer.assign(places)
+        waiting = sum(consumer.end_offsets(places).values())
+        return [message for _, message in zip(range(waiting), consumer, strict=False)]
     finally:
         consumer.close()
 
