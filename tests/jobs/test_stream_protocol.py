@@ -20,6 +20,7 @@ from paylake.ledger_driver import LedgerDriver
 from paylake.payments import parsing
 from paylake.reconciliation.rules import Rules
 from paylake.settings import KafkaSettings
+from paylake.stream_state import StreamState
 from tests import stream_harness as harness
 from tests.builders import NOON, as_dicts
 from tests.stream_harness import Log, Reader, Simulated, crash, feed, open_stream, run, state_hash, versions_of
@@ -224,6 +225,16 @@ def test_a_lost_checkpoint_before_the_first_commit_of_all_loses_nothing(
     assert_recovered(spark, lake, log, expected)
 
 
+def test_a_stream_that_has_read_only_ticks_goes_on_where_it_was(spark: SparkSession, lake: str) -> None:
+    log = Log()
+    log.tick(NOON)
+    stream = open_stream(spark, lake)
+    feed(stream, log.records, log.ends())
+    feed(stream, [], log.ends())
+    assert open_stream(spark, lake).state == stream.state
+    assert (stream.state.batch, stream.state.clock.now) == (1, NOON)
+
+
 def test_a_lake_without_a_stream_cannot_be_recovered(spark: SparkSession, lake: str) -> None:
     with pytest.raises(SourceError, match="without --recover"):
         recovered(spark, lake)
@@ -244,6 +255,9 @@ def test_a_column_that_a_contract_gained_is_added_and_filled_from_then_on(spark:
         )
     )  # fmt: skip
     tables.append(row, lake, older)
+    tables.create(spark, lake, OPEN_ITEMS)
+    taken = StreamState(batch=0, ends=log.ends())
+    tables.overwrite(tables.read(spark, lake, OPEN_ITEMS), lake, OPEN_ITEMS, taken.to_metadata())
     log.post("gateway", "after")
     feed(open_stream(spark, lake), log.records[1:], log.ends())
     found = as_dicts(tables.read(spark, lake, LEDGER_ENTRIES), "transaction_id", "device_id")
