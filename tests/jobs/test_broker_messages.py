@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from paylake import tables
@@ -13,6 +14,8 @@ from paylake.reconcile import Horizon, LedgerStream
 from paylake.reconciliation.clock import Ends, Tick
 from paylake.reconciliation.rules import Rules
 from tests.builders import NOON, kafka_rows, record
+
+pytestmark = pytest.mark.slow
 
 KEY = b"0123456789abcdef" * 4
 ONE_EACH = {PG_TRANSACTIONS: {0: 1}, CBS_TRANSACTIONS: {0: 1}, MOBILE_TRANSACTIONS: {0: 1}}

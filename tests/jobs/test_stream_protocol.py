@@ -243,6 +243,7 @@ def test_a_lake_without_a_stream_cannot_be_recovered(spark: SparkSession, lake: 
 # Change, and what lies on disk
 
 
+@pytest.mark.slow
 def test_a_column_that_a_contract_gained_is_added_and_filled_from_then_on(spark: SparkSession, lake: str) -> None:
     older = replace(LEDGER_ENTRIES, fields=tuple(f for f in LEDGER_ENTRIES.fields if f.name != "device_id"))
     tables.create(spark, lake, older)
