@@ -250,10 +250,7 @@ def _prove_offsets(spark: SparkSession, lake: str, pin: Pin, transactional: Iter
         read_until(tables.read(spark, lake, LEDGER_ENTRIES), ends),
         read_until(tables.read(spark, lake, QUARANTINE), ends),
     )
-    counts = {
-        (r["topic"], r["partition"]): OffsetCount(r["n"], r["accepted"], r["low"], r["high"], r["spanned"], int(r["skew"]))
-        for r in rows.collect()
-    }
+    counts = OffsetCount.by_partition(rows.collect())
     return proof.prove_offsets(counts, pin.state.starts, ends, transactional)
 
 

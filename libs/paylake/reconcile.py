@@ -92,13 +92,18 @@ class LedgerStream:
     def load_state(self) -> StreamState:
         """Create the stream's tables where needed, and take the state from the last commit of `open_items`."""
         tables.create(self.spark, self.lake, LEDGER_ENTRIES, QUARANTINE, OPEN_ITEMS, RECONCILIATION_PARTIAL)
-        commit = tables.last_commit(self.spark, self.lake, OPEN_ITEMS)
-        if commit.metadata is not None:
-            self.state = StreamState.from_metadata(commit.metadata)
-        elif not tables.read(self.spark, self.lake, LEDGER_ENTRIES).isEmpty():
+        if not self._take_state() and not tables.read(self.spark, self.lake, LEDGER_ENTRIES).isEmpty():
             # the first batch of all died before it committed, and a new checkpoint may cut another first batch
             self.next_generation()
         return self.state
+
+    def _take_state(self) -> bool:
+        """Go by the last commit of `open_items`; False where there is none yet."""
+        commit = tables.last_commit(self.spark, self.lake, OPEN_ITEMS)
+        if commit.metadata is None:
+            return False
+        self.state = StreamState.from_metadata(commit.metadata)
+        return True
 
     def process(self, records: DataFrame, batch: int, ends: Ends) -> BatchReport:
         """Take one micro-batch, whose records end before `ends`; a batch that was taken already only says its decisions.
@@ -106,8 +111,8 @@ class LedgerStream:
         Raises SourceError where the batch does not follow the lake's state: then another checkpoint wrote to it.
         """
         timer = Timer(self.after_step)
-        if not self._is_whole:
-            self.load_state()
+        if not self._is_whole:  # a retry of the same query: same checkpoint, same generation
+            self._take_state()
         self._is_whole = False
         if self.state.batch == batch and has_read(ends, self.state.ends) and has_read(self.state.ends, ends):
             self._append_decisions(batch)

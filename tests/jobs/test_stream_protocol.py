@@ -43,12 +43,7 @@ def day(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simula
 def offset_proofs(spark: SparkSession, lake: str, starts: Any, ends: Any) -> list[proof.OffsetProof]:
     entries, bad = (tables.read(spark, lake, t) for t in (LEDGER_ENTRIES, QUARANTINE))
     rows = proof.offset_counts(entries, bad).collect()
-    counts = {
-        (r["topic"], r["partition"]): proof.OffsetCount(
-            r["n"], r["accepted"], r["low"], r["high"], r["spanned"], int(r["skew"])
-        )
-        for r in rows
-    }
+    counts = proof.OffsetCount.by_partition(rows)
     return proof.prove_offsets(counts, starts, ends)
 
 
@@ -233,6 +228,18 @@ def test_a_stream_that_has_read_only_ticks_goes_on_where_it_was(spark: SparkSess
     feed(stream, [], log.ends())
     assert open_stream(spark, lake).state == stream.state
     assert (stream.state.batch, stream.state.clock.now) == (1, NOON)
+
+
+def test_a_first_batch_that_is_tried_again_by_its_process_keeps_its_generation(spark: SparkSession, lake: str) -> None:
+    log = Log()
+    log.pay("t1")
+    stream = open_stream(spark, lake)
+    crash(stream, "entries appended", log.records, log.ends())
+    stream.after_step = lambda step: None
+    feed(stream, log.records, log.ends(), batch=0)
+    assert (stream.state.generation, stream.state.batch) == (1, 0)
+    assert tables.read(spark, lake, LEDGER_ENTRIES).count() == 3
+    assert versions_of(spark, lake, "t1") == [(1, "MATCHED", None, False)]
 
 
 def test_a_lake_without_a_stream_cannot_be_recovered(spark: SparkSession, lake: str) -> None:

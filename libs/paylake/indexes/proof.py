@@ -18,7 +18,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from paylake.contracts.table import FAILED_CHECKS
@@ -79,6 +79,16 @@ class OffsetCount(NamedTuple):
     high: int = -1
     spanned: int = 0
     skew: int = 0
+
+    @staticmethod
+    def by_partition(rows: Iterable[Row]) -> dict[tuple[str, int], OffsetCount]:
+        """The collected rows of `offset_counts`, by topic and partition."""
+        return {
+            (r["topic"], r["partition"]): OffsetCount(
+                r["n"], r["accepted"], r["low"], r["high"], r["spanned"], int(r["skew"])
+            )
+            for r in rows
+        }
 
 
 @dataclass(frozen=True)
