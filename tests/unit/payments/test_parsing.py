@@ -287,3 +287,8 @@ def test_a_tick_over_many_partitions_survives_the_parser(spark: SparkSession) ->
     tick = Tick(NOON, ends)
     (actual,) = in_order(parsed(spark, {"topic": CLOCK, "value": tick.to_json().encode()}))
     assert Tick.from_json(actual["payload"]) == tick
+
+
+def test_a_byte_that_is_no_text_is_replaced_and_the_rest_of_the_record_stands(spark: SparkSession) -> None:
+    (row,) = parsed(spark, record(city="Kochi").replace(b"Kochi", b"Ko\xffchi")).collect()
+    assert (row["city"], row["amount"], row[FAILED_CHECKS]) == ("Ko\ufffdchi", Decimal("100.0000"), [])
