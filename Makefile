@@ -38,6 +38,11 @@ jars/.stamp: pom.xml | preflight
 		scripts/setup_jars.sh kafka
 	@touch $@
 
+jars/.stamp-classes: jars/.stamp .venv/.stamp scripts/archive_classes.py libs/paylake/session.py
+	@scripts/quietly.sh "archive of Spark's classes into jars, so that sessions start sooner" build/setup/classes.log \
+		.venv/bin/python scripts/archive_classes.py jars
+	@touch $@
+
 jars/.stamp-slow: pom.xml | preflight
 	@scripts/quietly.sh "jars of S3A into jars/s3" build/setup/s3.log scripts/setup_jars.sh s3
 	@scripts/quietly.sh "jars of the EMR twin into jars/emr" build/setup/emr.log scripts/setup_jars.sh emr
@@ -51,7 +56,7 @@ jars/.stamp-slow: pom.xml | preflight
 dictionary: dev-setup ## write docs/data_dictionary.md anew from the contracts
 	@.venv/bin/python -c "from paylake.contracts import ALL; from paylake.contracts.table import data_dictionary; from paylake.contracts.views import VIEWS, view_dictionary; print(data_dictionary(ALL) + view_dictionary(VIEWS), end='')" > docs/data_dictionary.md
 
-dev-setup: preflight .venv/.stamp jars/.stamp ## set up the environment and the jars, and nothing else
+dev-setup: preflight .venv/.stamp jars/.stamp jars/.stamp-classes ## set up the environment and the jars, and nothing else
 	@echo "paylake: set up."
 
 demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000 CHAOS=0.05 SEED=7)

@@ -36,7 +36,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         {
             "spark.master": "local[2]",
             "spark.ui.enabled": "false",
-            "spark.driver.memory": "1g",
+            "spark.driver.memory": "2g",
             "spark.sql.shuffle.partitions": "2",
             # the default of 10,000 tasks makes Delta's vacuum of two files last a minute
             "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",

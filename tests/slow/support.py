@@ -32,9 +32,6 @@ RUN_AT = "2026-01-17T00:00:00+00:00"
 ENDS_WITHIN_S = 600.0
 """A few thousand records take well under a minute on an idle machine, and ten times that on a busy one."""
 
-SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""A JVM that lives for a minute spends most of it on compiling: these let it compile less well, and much less."""
-
 REMEMBER = "48h"
 """Longer than the simulated day, which a stream that catches up may read in one leap of its clock."""
 
@@ -116,7 +113,7 @@ def command(
     *argv: str | Path, log: Path, conf: Mapping[str, str] | None = None, jars: Path | None = None
 ) -> Iterator[Running]:
     """A command that runs beside the test, and is ended with everything it started when the block is left."""
-    env = {"JAVA_TOOL_OPTIONS": SHORT_LIVED, **os.environ, "PYTHONUNBUFFERED": "1", "PAYLAKE_MASTER": "local[2]"}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PAYLAKE_MASTER": "local[2]"}
     if conf:
         flags = " ".join(f"--conf {key}={value}" for key, value in conf.items())
         env["PYSPARK_SUBMIT_ARGS"] = f"{flags} pyspark-shell"
