@@ -1,19 +1,21 @@
 """One micro-batch of the ledgers' stream: records in; entries, open items and decisions out, each at most once.
 
 The order of the writes carries the correctness (design decision 3). First the raw rows, which a replay repeats without
-effect. Then `open_items`, with what is open and what this batch decided, in one commit whose metadata says so. Last the
-decisions, copied from that commit and never computed again, so that no crash, changed setting or new release between
-two writes can lose a decision or make two.
+effect; while they are written, it is decided what they mean, which writes nothing. Then `open_items`, with what is open
+and what this batch decided, in one commit whose metadata says so. Last the decisions, copied from that commit and never
+computed again, so that no crash, changed setting or new release between two writes can lose a decision or make two.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from pyspark import inheritable_thread_target
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
@@ -130,20 +132,14 @@ class LedgerStream:
             topics, ticks = _summary(parsed)
             timer.step("records parsed")
             clock = self.state.clock.advance(ticks, ends, self.horizon.missing_after)
-            is_record = F.col("topic") != CLOCK
-            entries = parsed.where(is_record & (F.size(FAILED_CHECKS) == 0))
-            rejected = parsed.where(is_record & (F.size(FAILED_CHECKS) > 0))
-            ledgers = [t for t in topics if t.topic != CLOCK]
-            if any(t.records > t.rejected for t in ledgers):
-                tables.append(entries, self.lake, LEDGER_ENTRIES, self._txn(LEDGER_ENTRIES.name, batch))
-            timer.step("entries appended")
-            if any(t.rejected for t in ledgers):
-                tables.append(rejected, self.lake, QUARANTINE, self._txn(QUARANTINE.name, batch))
-            timer.step("quarantine appended")
-            has_records = any(t.records > t.rejected for t in ledgers)
+            has_records = any(t.records > t.rejected for t in topics if t.topic != CLOCK)
             state = self.state.after(batch, ends, clock, self.rules.version)
-            # computed once, for both writes; a cached frame would be computed again, since the first write makes it stale
-            decided = self._decide(entries if has_records else None, batch, state).localCheckpoint()
+            with ThreadPoolExecutor(1) as beside:
+                appended = beside.submit(inheritable_thread_target(self._append_records), parsed, topics, batch, timer)
+                # computed once, for both writes; a cached frame would be computed again, since the first makes it stale
+                decided = self._decide(_accepted(parsed) if has_records else None, batch, state).localCheckpoint()
+                appended.result()
+            timer.step("items decided")
             tables.overwrite(decided.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
             timer.step("items committed")
             self.state = state
@@ -153,6 +149,15 @@ class LedgerStream:
             parsed.unpersist()
         self._is_whole = True
         return BatchReport(self.state.generation, batch, tuple(topics), timer.seconds)
+
+    def _append_records(self, parsed: DataFrame, topics: Sequence[TopicCount], batch: int, timer: Timer) -> None:
+        ledgers = [t for t in topics if t.topic != CLOCK]
+        if any(t.records > t.rejected for t in ledgers):
+            tables.append(_accepted(parsed), self.lake, LEDGER_ENTRIES, self._txn(LEDGER_ENTRIES.name, batch))
+        timer.step("entries appended")
+        if any(t.rejected for t in ledgers):
+            tables.append(_rejected(parsed), self.lake, QUARANTINE, self._txn(QUARANTINE.name, batch))
+        timer.step("quarantine appended")
 
     def _txn(self, table: str, batch: int) -> tables.Txn:
         return tables.Txn(f"{table}/reconcile_ledgers/{self.state.generation}", batch)
@@ -289,6 +294,14 @@ def only_open_or_decided(decided: DataFrame) -> DataFrame:
 
 def _between(column: str, low: int | date | datetime, high: int | date | datetime) -> Column:
     return F.col(column).between(F.lit(low), F.lit(high))
+
+
+def _accepted(parsed: DataFrame) -> DataFrame:
+    return parsed.where((F.col("topic") != CLOCK) & (F.size(FAILED_CHECKS) == 0))
+
+
+def _rejected(parsed: DataFrame) -> DataFrame:
+    return parsed.where((F.col("topic") != CLOCK) & (F.size(FAILED_CHECKS) > 0))
 
 
 def _summary(parsed: DataFrame) -> tuple[list[TopicCount], list[Tick]]:

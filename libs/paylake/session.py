@@ -50,7 +50,7 @@ CONFIG: dict[str, str] = {
 }
 
 CLASS_ARCHIVE = "spark.jsa"
-"""Beside the jars' folders: the classes that `make dev-setup` archived, for sessions that start in two thirds of the time."""
+"""Beside the jars' folders: the classes that `make dev-setup` archived, so that sessions start sooner."""
 
 # the default of 240 MB for compiled code is too little for a long life of generated classes
 JVM_OPTIONS = "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"

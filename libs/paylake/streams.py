@@ -84,10 +84,22 @@ def start(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan, process: 
 
 def batch_ends(spark: SparkSession, checkpoint: str, batch: int) -> Ends:
     """The offsets before which a micro-batch ends, as its checkpoint planned them: also where it read nothing."""
-    lines = [row[0] for row in spark.read.text(f"{checkpoint}/offsets/{batch}").collect()]
-    planned = (line for line in reversed(lines) if any(f'"{t}"' in line for t in READ_TOPICS))
+    text = _read_text(spark, f"{checkpoint}/offsets/{batch}")
+    planned = (line for line in reversed(text.splitlines()) if any(f'"{t}"' in line for t in READ_TOPICS))
     offsets: dict[str, dict[str, int]] = json.loads(next(planned, "{}"))
     return {t: {int(p): o for p, o in parts.items()} for t, parts in offsets.items() if t in TOPIC_LEDGERS}
+
+
+def _read_text(spark: SparkSession, path: str) -> str:
+    """A small file of any storage that Hadoop knows, without the Spark job that reading a frame would be."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    file = place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).open(place)
+    try:
+        return str(jvm.org.apache.commons.io.IOUtils.toString(file, "UTF-8"))
+    finally:
+        file.close()
 
 
 def offsets_json(ends: Ends, others: Mapping[str, Mapping[int, int]]) -> str:
