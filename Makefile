@@ -15,6 +15,9 @@ FRAUD_RATE ?= 0.02
 SIMULATE = .venv/bin/paylake simulate --paced --bootstrap-servers $(BROKER) --tps $(TPS) \
 	--fraud-rate $(FRAUD_RATE) $(if $(TOPIC),--topic $(TOPIC))
 
+# two processes, each with a session of its own; tests that share what takes a minute to make share a process
+TEST_FLAGS = -q -n 2 --dist loadgroup
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help dictionary preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
@@ -63,10 +66,10 @@ demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000
 	@.venv/bin/paylake demo --payments $(PAYMENTS) --chaos $(CHAOS) --seed $(SEED)
 
 test: dev-setup ## run the tests that take minutes together
-	@.venv/bin/python -m pytest -q -m "not slow"
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "not slow"
 
 test-slow: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the slow tests: kills, S3, three brokers, the EMR twin
-	@.venv/bin/python -m pytest -q -m slow
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m slow
 
 check: dev-setup ## check format, lint and types
 	@.venv/bin/ruff format --check .

@@ -48,6 +48,7 @@ setup(
             "pandas-stubs",
             "polars>=1.10",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "setuptools>=65",
             "types-setuptools",

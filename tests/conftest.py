@@ -1,7 +1,8 @@
-"""What every test shares: one Spark session per run, a fresh lake per test, and an order that fails fast."""
+"""What every test shares: one Spark session per process, a fresh lake per test, and an order that fails fast."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,17 +18,34 @@ settings.register_profile("paylake", derandomize=True, database=None, deadline=N
 settings.load_profile("paylake")
 
 
+# a shell that runs tests in the background has them ignore an interrupt, and so would every command that they start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+COSTLY = ("pipeline_run", "waiting", "day", "books", "disturbed", "undisturbed", "story")
+"""Fixtures of a minute and more. The tests that share one run in one process; they begin first, since they end last."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use Spark, and run the others first: what fails in a moment should."""
+    """Mark the tests that use Spark, run the others first (what fails in a moment should), and say which stay together."""
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()):
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        if "spark" in fixtures:
             item.add_marker(pytest.mark.spark)
-    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in ("slow", "spark")])
+        group = next((name for name in COSTLY if name in fixtures), str(item.path.relative_to(ROOT)))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool, int]:
+    slow, spark = (item.get_closest_marker(name) is not None for name in ("slow", "spark"))
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return slow, spark, next((n for n, name in enumerate(COSTLY) if name in fixtures), len(COSTLY))
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The one session of the run, as small as the frames; tests reset it (see below) and never restart it."""
+    """The one session of the process, as small as the frames; tests reset it (see below) and never restart it."""
     from paylake.session import build_session
 
     place = tmp_path_factory.mktemp("spark")
