@@ -7,7 +7,6 @@ the taxonomy that applies counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
@@ -277,7 +276,10 @@ class NarrowSpark(Paylake):
         )
         aggregates = [(F.min("proof") < F.max("proof")).alias("is_shared")]
         for number, ledger in enumerate(LEDGERS, 1):
-            of: Callable[[str], Any] = lambda part, n=number: F.when(F.col("source") == n, F.col(part))  # noqa: E731
+
+            def of(part: str, number: int = number) -> Any:
+                return F.when(F.col("source") == number, F.col(part))
+
             aggregates += [
                 F.min(of("amount")).alias(f"{ledger}_amount"),
                 F.max(of("amount")).alias(f"{ledger}_amount_max"),

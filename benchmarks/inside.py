@@ -22,7 +22,7 @@ class Inside:
         jvm = spark.sparkContext._jvm
         assert jvm is not None
         assert spark.sparkContext._gateway is not None
-        ensure_callback_server_started(spark.sparkContext._gateway)
+        ensure_callback_server_started(spark.sparkContext._gateway)  # type: ignore[no-untyped-call]
         java_import(jvm, "org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator")
         self._generator = jvm.CodeGenerator
         self._metrics = jvm.org.apache.spark.metrics.source.CodegenMetrics

@@ -87,9 +87,10 @@ def _stream(results: Results) -> list[str]:
     truth = best["truth"]
     parts = [
         f"{loaded['records']:,} records of {loaded['payments']:,} payments wait in Kafka, on the same machine, 5 % of the "
-        "payments broken, with duplicates, disorder, late and malformed records. Each run is a process of its own "
-        "with a lake "
-        "of its own; its first batch is the Java compiler's warm-up and counts in the column *all* only. A batch's time is "
+        "payments broken, with duplicates, disorder, late and malformed records. A process per number of task threads reads "
+        "them several times, each time into a lake of its own: the first time it is cold, and the Java compiler "
+        "takes half of "
+        "the machine. A first batch counts in the column *all* only. A batch's time is "
         "Spark's whole trigger, from asking the broker for its offsets to the checkpoint's commit.",
         overview,
         f"Checked: {truth['transactions']:,} payments decided, {truth['breaks']:,} of them broken; precision "
@@ -107,7 +108,7 @@ def _stream(results: Results) -> list[str]:
 
 def _scaling(runs: Sequence[Results]) -> str:
     by_size: dict[int, dict[str, Results]] = {}
-    for run in runs:
+    for run in (run for run in runs if run["warm"]):
         by_size.setdefault(run["size"], {})[run["master"]] = run
     pairs = [(size, masters) for size, masters in by_size.items() if len(masters) > 1]
     said = []
@@ -144,9 +145,13 @@ def _fixed_cost(runs: Sequence[Results], best: Results, small: Sequence[Results]
         n_low, n_high = median(small, "records"), median(large, "records")
         per_record = (high - low) / max(n_high - n_low, 1)
         fixed[step] = low - per_record * n_low
-        between = [f"{step_median(full_batches(run['batches']), step):.2f}" for run in runs if run["master"] == "local[2]"]
+        between = [
+            f"{step_median(full_batches(run['batches']), step):.2f}"
+            for run in runs
+            if run["warm"] and run["master"] == "local[2]"
+        ]
         rows.append([step, f"{low:.2f}", *between, f"{fixed[step]:.2f}", f"{1e6 * per_record:.1f}"])
-    sizes = [f"{run['size']:,} records, s" for run in runs if run["master"] == "local[2]"]
+    sizes = [f"{run['size']:,} records, s" for run in runs if run["warm"] and run["master"] == "local[2]"]
     total = sum(fixed.values())
     owner, share = max(fixed.items(), key=lambda item: item[1])
     text = (
@@ -253,7 +258,8 @@ def _open_items(results: Results) -> list[str]:
         "payments, on a "
         "warm process, without Kafka. Every batch reads `open_items` and writes it anew.",
         table(["open items", "batch, s", "CPU-s", "table, MiB", *(f"{s}, s" for s in steps)], rows),
-        f"Each open item adds {per:.1f} µs to every batch, in *items committed*: so {1e6 / per if per > 0 else 0:,.0f} "
+        f"Each open item adds {per:.1f} µs to every batch, in *items decided* and *items "
+        f"committed*: so {1e6 / per if per > 0 else 0:,.0f} "
         "open items add one second.",
     ]  # fmt: skip
 
@@ -299,7 +305,7 @@ def _provenance(name: str, envelope: Results) -> str:
 
 
 def _machines(found: Mapping[str, Results]) -> str:
-    said = {}
+    said: dict[str, None] = {}
     for envelope in found.values():
         m, v = envelope["machine"], envelope["versions"]
         text = f"{m['cores']} cores ({m['cpu']}), {m['memory_gib']:.0f} GiB memory, {m['system']}; "
@@ -333,7 +339,7 @@ def _costs(cost: Results) -> list[str]:
 
 
 def _run_name(run: Results) -> str:
-    return f"batches of {run['size']:,}, {task_threads(run['master'])}"
+    return f"batches of {run['size']:,}, {task_threads(run['master'])}{'' if run['warm'] else ', cold'}"
 
 
 def _engine(batches: Sequence[Results]) -> str:

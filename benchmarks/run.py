@@ -43,7 +43,7 @@ def main() -> None:
 
 def measured(name: str, scale: float, alone: bool) -> dict[str, Any]:
     """A measurement's results, with everything that a reader needs in order to believe them."""
-    envelope = {"measurement": name, "scale": scale, "measured_on": f"{datetime.now(UTC):%Y-%m-%d}"}
+    envelope: dict[str, Any] = {"measurement": name, "scale": scale, "measured_on": f"{datetime.now(UTC):%Y-%m-%d}"}
     envelope |= {"machine": machine(), "versions": versions()}
     began = time.monotonic()
     more = {"alone": alone} if name == "files" else {}

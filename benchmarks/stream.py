@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from benchmarks import harness, stage
 from benchmarks.inside import Inside, per_batch
@@ -23,9 +23,11 @@ from paylake.settings import KafkaSettings
 from paylake.simulation import FaultRates, Plan, bulk, publish
 
 PAYMENTS = 450_000
-"""About 1.35 million records: three batches of the larger size."""
+"""About 1.35 million records: nine batches of the smaller size, three of the larger."""
 SMALL_PAYMENTS = 6_000
-RUNS = (("local[2]", 150_000), ("local[1]", 450_000), ("local[2]", 450_000))
+PROCESSES = (("local[1]", (150_000, 450_000)), ("local[2]", (150_000, 150_000, 450_000)))
+"""A process per number of task threads reads all that waits several times, each time into a lake of its own. The first
+time it is cold: the Java compiler takes half of the machine for minutes."""
 SMALL_BATCH = 1_000
 SPAN = timedelta(hours=20)
 FAULTS = FaultRates(duplicates=0.01, disorder=0.05, lateness=0.002, malformed=0.0005)
@@ -38,15 +40,14 @@ def measure(scale: float) -> dict[str, Any]:
         where += ["--broker-pid", str(cluster.pid(1))]
         loaded = harness.own_process("stream", "load", *where)
         harness.say(f"stream: {loaded['records']:,} records wait in Kafka")
-        runs = []
-        for master, size in RUNS:
-            small = ["--then-small"] if (master, size) == RUNS[-1] else []
-            asked = harness.scaled(size, scale, 6_000)
-            name = f"{master}-{size}".replace("[", "").replace("]", "")
-            settings = ["--size", str(asked), "--name", name, *small]
-            runs.append(harness.own_process("stream", "run", *where, *settings, master=master))
-            runs[-1] |= {"master": master, "size": asked}
-            harness.say(f"stream: {master}, batches of {size:,}: {runs[-1]['steady_per_second']:,.0f} records/s steady")
+        runs: list[dict[str, Any]] = []
+        for master, sizes in PROCESSES:
+            asked = [harness.scaled(size, scale, 6_000) for size in sizes]
+            passes = ["--sizes", *map(str, asked), *(["--then-small"] if master == PROCESSES[-1][0] else [])]
+            found = harness.own_process("stream", "run", *where, *passes, master=master)
+            for number, run in enumerate(found["passes"]):
+                runs.append(run | {"master": master, "size": asked[number], "warm": number > 0})
+                harness.say(f"stream: {master}, batches of {asked[number]:,}: {run['steady_per_second']:,.0f} records/s")
     return {"loaded": loaded, "runs": runs}
 
 
@@ -65,29 +66,37 @@ def load(folder: Path, kafka: KafkaSettings, scale: float) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace, kafka: KafkaSettings) -> dict[str, Any]:
-    """Read everything that waits, check what was decided, and say what each batch took."""
+    """Read everything that waits, once per size; the small batches come last, when the process is as warm as it gets."""
     began = time.monotonic()
     spark = stage.session("stream")
     started_s = time.monotonic() - began
-    driver = stage.driver(spark, options.folder / options.name, kafka)
-    watch = Watch(spark, driver)
+    passes = []
+    for number, size in enumerate(options.sizes):
+        place = options.folder / f"{spark.sparkContext.master}-{number}".replace("[", "").replace("]", "")
+        place.mkdir()
+        driver = stage.driver(spark, place, kafka)
+        watch = Watch(spark, driver)
+        passes.append(one_pass(options, driver, watch, size))
+    if options.then_small:
+        passes[-1]["small"] = small_batches(driver, watch, kafka, options.scale)
+    return {"start_s": round(started_s, 1), "passes": passes}
+
+
+def one_pass(options: argparse.Namespace, driver: LedgerDriver, watch: Watch, size: int) -> dict[str, Any]:
+    """Read everything that waits, check what was decided, and say what each batch took."""
     meter = Meter(options.broker_pid)
     with meter.measure() as cost:
-        driver.run(Schedule(available_now=True, max_offsets_per_trigger=options.size, driver_ticks=False))
+        driver.run(Schedule(available_now=True, max_offsets_per_trigger=size, driver_ticks=False))
     found = watch.results()
-    right = _check(spark, driver, options.folder / "load" / "truth")
-    if options.then_small:
-        found["small"] = small_batches(driver, watch, kafka, options.scale)
     done = [b for b in found["batches"] if b["records"]]
     return found | {
-        "start_s": round(started_s, 1),
         "cost": cost[0].as_dict(),
         "peak_memory_mib": peak_memory_mib(),
         "records": sum(b["records"] for b in done),
         "all_per_second": round(_rate(done)),
         "steady_per_second": round(_rate(done[1:]) if len(done) > 1 else _rate(done)),
         "full_batch_per_second": round(_rate(_full(done[1:]) or done)),
-        "truth": right,
+        "truth": _check(driver.stream.spark, driver, options.folder / "load" / "truth"),
     }
 
 
@@ -168,8 +177,7 @@ def main() -> None:
         lambda p: p.add_argument("--folder", type=Path, required=True),
         lambda p: p.add_argument("--servers", required=True),
         lambda p: p.add_argument("--broker-pid", type=int, action="append"),
-        lambda p: p.add_argument("--size", type=int, default=150_000),
-        lambda p: p.add_argument("--name", default="run"),
+        lambda p: p.add_argument("--sizes", type=int, nargs="+", default=[150_000]),
         lambda p: p.add_argument("--then-small", action="store_true"),
     )
     kafka = KafkaSettings(bootstrap_servers=options.servers)
