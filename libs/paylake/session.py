@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from pyspark.sql import SparkSession
@@ -78,8 +79,9 @@ def _jvm_options() -> str:
     """The options of a local session's JVM; one that cannot use the archive starts without it, and says nothing."""
     jars = jar_folder("spark")
     archive = jars.parent / CLASS_ARCHIVE if jars is not None else None
-    shared = f" -XX:SharedArchiveFile={archive} -Xlog:cds*=off" if archive is not None and archive.exists() else ""
-    return JVM_OPTIONS + shared
+    shared = f' "-XX:SharedArchiveFile={archive}" -Xlog:cds*=off' if archive is not None and archive.exists() else ""
+    log_settings = Path(__file__).with_name("log4j2.properties").as_uri()
+    return f"{JVM_OPTIONS} -Dlog4j2.configurationFile={log_settings}{shared}"
 
 
 def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: Sequence[str] = ("spark",)) -> SparkSession:
