@@ -14,10 +14,10 @@ from paylake.simulation import Plan, publish
 from paylake.token_key import create_key_file
 from tests.slow import support
 
-AWAY_S = 20.0
-"""How long the broker is away. The promise is two minutes: `AWAY_S = 120` passes too, and takes that much longer."""
+AWAY_S = 120.0
+"""How long the broker is away: the two minutes of the promise."""
 
-PATIENCE = "180s"
+PATIENCE = "600s"
 
 GIVES_UP_WITHIN_S = 540.0
 """Spark asks the broker three times for a minute each before a failure is seen at all, and the second failure ends it."""
