@@ -22,17 +22,21 @@ settings.load_profile("paylake")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-COSTLY = ("pipeline_run", "waiting", "day", "books", "disturbed", "undisturbed", "story")
-"""Fixtures of a minute and more. The tests that share one run in one process; they begin first, since they end last."""
+COSTLY = ("waiting", "pipeline_run", "day", "books", "disturbed", "undisturbed", "story")
+"""Fixtures of a minute and more. The tests that use one begin first, since they end last."""
+TOGETHER = COSTLY[1:]
+"""Those of which the tests run in one process. What reads the waiting records is half an hour's work, for two."""
 
 
+# before the plugin that spreads the tests over processes looks for the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use Spark, run the others first (what fails in a moment should), and say which stay together."""
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
         if "spark" in fixtures:
             item.add_marker(pytest.mark.spark)
-        group = next((name for name in COSTLY if name in fixtures), str(item.path.relative_to(ROOT)))
+        group = next((name for name in TOGETHER if name in fixtures), str(item.path.relative_to(ROOT)))
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
 
