@@ -15,8 +15,8 @@ FRAUD_RATE ?= 0.02
 SIMULATE = .venv/bin/paylake simulate --paced --bootstrap-servers $(BROKER) --tps $(TPS) \
 	--fraud-rate $(FRAUD_RATE) $(if $(TOPIC),--topic $(TOPIC))
 
-# two processes, each with a session of its own; tests that share what takes a minute to make share a process
-TEST_FLAGS = -q -n 2 --dist loadgroup
+# two processes, each with a session of its own; the tests of a file stay together
+TEST_FLAGS = -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

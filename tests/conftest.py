@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -24,20 +26,31 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 COSTLY = ("waiting", "pipeline_run", "day", "books", "disturbed", "undisturbed", "story")
 """Fixtures of a minute and more. The tests that use one begin first, since they end last."""
-TOGETHER = COSTLY[1:]
-"""Those of which the tests run in one process. What reads the waiting records is half an hour's work, for two."""
+
+SAME_PROCESS = {"tests/jobs/test_cards.py": "tests/jobs/test_kafka_to_index.py"}
+"""Files that share a fixture of minutes; else each file goes to whichever process is free."""
 
 
-# before the plugin that spreads the tests over processes looks for the groups
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests stay together when several processes share them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return SAME_PROCESS.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Asked by xdist in the process that spreads the tests."""
+    return ByFile(config, log)
+
+
+# before deselection by marks, and after the hook of `tests/slow`
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use Spark, run the others first (what fails in a moment should), and say which stay together."""
+    """Mark the tests that use Spark, and run the others first: what fails in a moment should."""
     for item in items:
-        fixtures: list[str] = getattr(item, "fixturenames", [])
-        if "spark" in fixtures:
+        if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.spark)
-        group = next((name for name in TOGETHER if name in fixtures), str(item.path.relative_to(ROOT)))
-        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
 
 
