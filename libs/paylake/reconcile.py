@@ -135,7 +135,8 @@ class LedgerStream:
             has_records = any(t.records > t.rejected for t in topics if t.topic != CLOCK)
             state = self.state.after(batch, ends, clock, self.rules.version)
             with ThreadPoolExecutor(1) as beside:
-                appended = beside.submit(inheritable_thread_target(self._append_records), parsed, topics, batch, timer)
+                append = inheritable_thread_target(self.spark)(self._append_records)
+                appended = beside.submit(append, parsed, topics, batch, timer)
                 # computed once, for both writes; a cached frame would be computed again, since the first makes it stale
                 decided = self._decide(_accepted(parsed) if has_records else None, batch, state).localCheckpoint()
                 appended.result()
