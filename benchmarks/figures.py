@@ -94,7 +94,7 @@ def _files_lines(results: Results) -> list[Line]:
 
 
 def best_run(runs: Sequence[Results]) -> Results:
-    """The run that the aim is about: the largest batches on two cores."""
+    """The run that the aim is about: the largest batches on two cores, in a warm process."""
     return max(runs, key=lambda run: (run["warm"], run["master"] == "local[2]", run["size"]))
 
 

@@ -44,8 +44,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
-# before deselection by marks, and after the hook of `tests/slow`
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use Spark, and run the others first: what fails in a moment should."""
     for item in items:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -132,13 +132,15 @@ class LedgerStream:
             topics, ticks = _summary(parsed)
             timer.step("records parsed")
             clock = self.state.clock.advance(ticks, ends, self.horizon.missing_after)
-            has_records = any(t.records > t.rejected for t in topics if t.topic != CLOCK)
+            ledgers = [t for t in topics if t.topic != CLOCK]
+            has_entries, has_rejected = any(t.records > t.rejected for t in ledgers), any(t.rejected for t in ledgers)
+            entries, rejected = _accepted(parsed) if has_entries else None, _rejected(parsed) if has_rejected else None
             state = self.state.after(batch, ends, clock, self.rules.version)
             with ThreadPoolExecutor(1) as beside:
                 append = inheritable_thread_target(self.spark)(self._append_records)
-                appended = beside.submit(append, parsed, topics, batch, timer)
+                appended = beside.submit(append, entries, rejected, batch, timer)
                 # computed once, for both writes; a cached frame would be computed again, since the first makes it stale
-                decided = self._decide(_accepted(parsed) if has_records else None, batch, state).localCheckpoint()
+                decided = self._decide(entries, batch, state).localCheckpoint()
                 appended.result()
             timer.step("items decided")
             tables.overwrite(decided.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
@@ -151,13 +153,13 @@ class LedgerStream:
         self._is_whole = True
         return BatchReport(self.state.generation, batch, tuple(topics), timer.seconds)
 
-    def _append_records(self, parsed: DataFrame, topics: Sequence[TopicCount], batch: int, timer: Timer) -> None:
-        ledgers = [t for t in topics if t.topic != CLOCK]
-        if any(t.records > t.rejected for t in ledgers):
-            tables.append(_accepted(parsed), self.lake, LEDGER_ENTRIES, self._txn(LEDGER_ENTRIES.name, batch))
+    def _append_records(self, entries: DataFrame | None, rejected: DataFrame | None, batch: int, timer: Timer) -> None:
+        """The raw rows, where there are any: an append of nothing would be a commit all the same."""
+        if entries is not None:
+            tables.append(entries, self.lake, LEDGER_ENTRIES, self._txn(LEDGER_ENTRIES.name, batch))
         timer.step("entries appended")
-        if any(t.rejected for t in ledgers):
-            tables.append(_rejected(parsed), self.lake, QUARANTINE, self._txn(QUARANTINE.name, batch))
+        if rejected is not None:
+            tables.append(rejected, self.lake, QUARANTINE, self._txn(QUARANTINE.name, batch))
         timer.step("quarantine appended")
 
     def _txn(self, table: str, batch: int) -> tables.Txn:

@@ -18,7 +18,6 @@ from tests.slow.support import Contents
 PLAN = Plan(payments=800, seed=23, chaos=0.4, faults=FaultRates(0.05, 0.05, 0.02, 0.02))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what lies in this folder."""
     for item in items:
