@@ -34,7 +34,7 @@ from paylake.simulation import Plan, generate
 RATES = (10, 1_000)
 WARM_UP_RATE = 300
 SECONDS = 40
-WARM_UP_S = 30
+WARM_UP_S = 300
 PAUSE_S = 4
 DRAIN_S = 12
 

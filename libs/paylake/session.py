@@ -53,8 +53,9 @@ CONFIG: dict[str, str] = {
 CLASS_ARCHIVE = "spark.jsa"
 """Beside the jars' folders: the classes that `make dev-setup` archived, so that sessions start sooner."""
 
-# generated classes fill the default of 240 MB for compiled code (measured: half of it after ten batches)
-JVM_OPTIONS = "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
+# generated classes fill the default of 240 MB for compiled code (measured: half of it after ten batches); a method of more
+# than 8,000 bytes, as the decision's, would be interpreted for ever (measured: a third of the decision's time)
+JVM_OPTIONS = "-XX:-DontCompileHugeMethods -XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m"
 
 LOCAL_CONFIG: dict[str, str] = {
     "spark.ui.enabled": "false",

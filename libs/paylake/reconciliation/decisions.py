@@ -103,12 +103,15 @@ def _with_reasons(items: DataFrame) -> DataFrame:
         taxonomy.STATUS_MISMATCH: _differ("status"),
         taxonomy.DATE_DRIFT: F.col("_drifts"),
     }
-    reasons = names.that_hold({reason: F.col("_is_settled") & holds[reason] for reason in taxonomy.REASONS})
-    return items.withColumn("reasons", reasons).withColumn("reason", F.try_element_at("reasons", F.lit(1)))
+    # a flag per reason, since what follows asks for each of them many times
+    flags = {f"_holds_{reason}": F.col("_is_settled") & holds[reason] for reason in taxonomy.REASONS}
+    return items.withColumns(flags).withColumn(
+        "reasons", names.that_hold({reason: _has(reason) for reason in taxonomy.REASONS})
+    ).withColumn("reason", F.try_element_at("reasons", F.lit(1)))  # fmt: skip
 
 
 def _has(reason: str) -> Column:
-    return F.array_contains("reasons", reason)
+    return F.col(f"_holds_{reason}")
 
 
 def _with_kind(items: DataFrame) -> DataFrame:
@@ -120,7 +123,7 @@ def _with_kind(items: DataFrame) -> DataFrame:
     applies = {
         "DUPLICATE_POSTING": _has(taxonomy.DUPLICATE_POSTING),
         "CURRENCY_MISMATCH": _has(taxonomy.CURRENCY_MISMATCH),
-        "CRITICAL_MISSING": (F.col("_legs") == 1) & (F.size("reasons") > 0),
+        "CRITICAL_MISSING": (F.col("_legs") == 1) & F.col("_is_settled"),
         "MISSING_PG": _has(taxonomy.MISSING_IN_GATEWAY),
         "MISSING_CBS": _has(taxonomy.MISSING_IN_CORE),
         "MISSING_MOBILE": _has(taxonomy.MISSING_IN_MOBILE),
