@@ -30,7 +30,7 @@ def main() -> None:
     results = harness.OUT if options.scale == 1 else harness.OUT / "tried"
     for name in () if options.report_only else options.only or MEASUREMENTS:
         harness.say(f"{name}: begins")
-        envelope = measured(name, options.scale, alone=bool(options.only))
+        envelope = measured(name, options.scale, alone=options.only == [name])
         harness.write(results / f"{name}.json", envelope)
         harness.say(f"{name}: done in {envelope['seconds'] / 60:.1f} min")
     files = {name: results / f"{name}.json" for name in MEASUREMENTS}

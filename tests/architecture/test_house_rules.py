@@ -17,7 +17,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in (SO
 BUILDS_A_SESSION = {"session.py"}
 WRITES = {"tables.py", "streams.py", "simulation/bulk.py"}
 TALKS_TO_PEOPLE = ("cli.py", "pipeline.py", "report/", "session.py")
-EXACT = ("columns/", "payments/", "reconciliation/", "indexes/", "quality.py")
+EXACT = ("columns/", "payments/", "statements/", "reconciliation/", "indexes/", "quality.py")
 
 
 def attributes(tree: ast.AST) -> Iterator[str]:

@@ -16,13 +16,14 @@ MODULES = {
     for path in sorted((LIBS / "paylake").rglob("*.py"))
 }
 
-NOUNS = frozenset({"payments", "reconciliation", "indexes", "simulation"})
+NOUNS = frozenset({"payments", "statements", "reconciliation", "indexes", "simulation"})
 CORE = frozenset({"errors", "contracts", "columns", "quality"})
 EDGES = frozenset({"tables", "streams", "session"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "columns": frozenset({"columns"}),
     "contracts": frozenset({"errors", "contracts"}),
+    "statements": CORE | {"statements"},
     "quality": frozenset({"errors", "contracts", "columns"}),
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},

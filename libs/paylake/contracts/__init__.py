@@ -6,6 +6,7 @@ from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECO
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
+from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 
 __all__ = [
@@ -17,10 +18,15 @@ __all__ = [
     "LEDGER_ENTRIES",
     "OPEN_ITEMS",
     "OPERATIONS_RECONCILE_LEDGERS",
+    "PAYOUTS",
     "QUARANTINE",
     "RECONCILIATION_INDEX",
     "RECONCILIATION_PARTIAL",
     "RUN_CONTROLS",
+    "SETTLEMENT_LINES",
+    "STATEMENTS",
+    "STATEMENT_FILES",
+    "STATEMENT_LINES",
     "TableContract",
 ]
 
@@ -28,6 +34,11 @@ ALL: tuple[TableContract, ...] = (
     LEDGER_ENTRIES,
     QUARANTINE,
     CONTROL_TOTALS,
+    STATEMENT_FILES,
+    STATEMENTS,
+    STATEMENT_LINES,
+    PAYOUTS,
+    SETTLEMENT_LINES,
     OPEN_ITEMS,
     RECONCILIATION_PARTIAL,
     OPERATIONS_RECONCILE_LEDGERS,

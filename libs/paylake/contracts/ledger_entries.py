@@ -5,14 +5,9 @@ from __future__ import annotations
 from pyspark.sql.types import DateType, IntegerType, LongType, StringType, TimestampType
 
 from paylake.contracts.currencies import CURRENCIES
-from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract
+from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract, one_of
 from paylake.contracts.taxonomy import PAYMENT_STATUSES
 from paylake.contracts.topics import LEDGERS
-
-
-def _one_of(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN ({', '.join(repr(v) for v in values)})"
-
 
 LEDGER_ENTRIES = TableContract(
     name="ledger_entries",
@@ -52,12 +47,12 @@ LEDGER_ENTRIES = TableContract(
     key=("topic", "partition", "offset"),
     partition_by=("ingest_date",),
     checks=(
-        Check("source_known", _one_of("source", LEDGERS)),
+        Check("source_known", one_of("source", LEDGERS)),
         Check("transaction_id_shape", "length(transaction_id) BETWEEN 1 AND 64"),
         Check("amount_positive", "amount > 0"),
         Check("amount_plausible", "amount < 1000000000000"),
-        Check("currency_known", _one_of("currency", CURRENCIES)),
-        Check("status_known", _one_of("status", PAYMENT_STATUSES)),
+        Check("currency_known", one_of("currency", CURRENCIES)),
+        Check("status_known", one_of("status", PAYMENT_STATUSES)),
         Check("event_at_plausible",
               "event_at BETWEEN recorded_at - INTERVAL '30' DAY AND recorded_at + INTERVAL '1' DAY"),
     ),
@@ -103,8 +98,8 @@ CONTROL_TOTALS = TableContract(
     ),
     key=("source", "currency", "hour"),
     checks=(
-        Check("source_known", _one_of("source", LEDGERS)),
-        Check("currency_known", _one_of("currency", CURRENCIES)),
+        Check("source_known", one_of("source", LEDGERS)),
+        Check("currency_known", one_of("currency", CURRENCIES)),
         Check("records_not_negative", "records >= 0"),
     ),
 )

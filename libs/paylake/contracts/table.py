@@ -162,6 +162,11 @@ class TableContract:
         )
 
 
+def one_of(column: str, values: Iterable[str]) -> str:
+    """The predicate that a column holds one of some words."""
+    return f"{column} IN ({', '.join(repr(v) for v in values)})"
+
+
 def sql_text(text: str) -> str:
     """A SQL string literal of a text for people; its apostrophes become typographic ones."""
     return "'" + text.replace("'", "’") + "'"

@@ -1,0 +1,1 @@
+"""Files of banks and processors: what each line says, and whether the file proves it."""
