@@ -62,7 +62,14 @@ BY_NAME: dict[str, Any] = {
 }
 """What a required column says where its type's default would break the contract's checks."""
 
-BY_TABLE: dict[str, dict[str, Any]] = {"ledger_entries": {"status": "SUCCESS"}}
+BY_TABLE: dict[str, dict[str, Any]] = {
+    "ledger_entries": {"status": "SUCCESS"},
+    "statement_files": {"state": "POSTED"},
+    "statements": {"proof": "PROVED"},
+    "statement_lines": {"status": "BOOKED"},
+    "payouts": {"proof": "PROVED", "expected_amount": Decimal("700.000000")},
+    "settlement_lines": {"type": "SALE", "fee_amount": Decimal("0.000000")},
+}
 
 
 def default(contract: TableContract, field: Field) -> Any:

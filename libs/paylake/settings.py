@@ -183,7 +183,7 @@ def _without_none(hint: Any) -> Any:
 
 
 def _read_flags(argv: Sequence[str], options: Iterable[_Option]) -> dict[str, tuple[str, str]]:
-    """Field name to (flag as written, raw value). The last of a repeated flag wins."""
+    """Field name to (flag as written, raw value). The last of a repeated flag wins; a list grows by each one."""
     by_flag = {s: option for option in options for s in option.spellings}
     given: dict[str, tuple[str, str]] = {}
     tokens = list(argv)
@@ -201,14 +201,19 @@ def _read_flags(argv: Sequence[str], options: Iterable[_Option]) -> dict[str, tu
         elif option.secret:
             raise SettingsError(f"{flag} is not a flag, since others can read flags: use {option.ways_to_set()}.")
         elif equals:
-            given[option.name] = (flag, value)
+            given[option.name] = (flag, _further(option, given, value))
         elif option.type is bool:
             given[option.name] = (flag, "true")
         elif not tokens or tokens[0].startswith("--"):
             raise SettingsError(f"{flag} needs a value, for example {flag} {option.example}.")
         else:
-            given[option.name] = (flag, tokens.pop(0))
+            given[option.name] = (flag, _further(option, given, tokens.pop(0)))
     return given
+
+
+def _further(option: _Option, given: Mapping[str, tuple[str, str]], value: str) -> str:
+    is_list = get_origin(option.type) is tuple
+    return f"{given[option.name][1]},{value}" if is_list and option.name in given else value
 
 
 def _unknown(flag: str, by_flag: Mapping[str, _Option]) -> str:

@@ -11,13 +11,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DecimalType, DoubleType, FloatType, StructType
 
-from paylake.contracts import ALL
+from paylake.contracts import ALL, PAYOUTS, SETTLEMENT_LINES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import DELTA_PROPERTIES, Action, TableContract, data_dictionary
 from paylake.contracts.views import VIEWS, view_dictionary
 from paylake.quality import failed_checks
 from tests.builders import rows
 
 DICTIONARY = Path(__file__).parents[3] / "docs" / "data_dictionary.md"
+OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES)
+"""What banks and processors state, with up to six decimals."""
+
 SENTENCE = re.compile(r"[A-Z0-9].*[.]", re.DOTALL)
 MONEY_NAME = re.compile(r"(^|_)(amount|fee|price|tax|balance)$")
 
@@ -59,9 +62,10 @@ def test_columns_are_named_in_snake_case(contract: TableContract) -> None:
 
 
 @every_table
-def test_money_is_decimal_with_four_places_and_a_currency_beside_it(contract: TableContract) -> None:
+def test_money_is_decimal_with_a_currency_beside_it(contract: TableContract) -> None:
     money = [f for f in contract.fields if MONEY_NAME.search(f.name)]
-    assert [f.name for f in money if not (isinstance(f.type, DecimalType) and f.type.scale == 4)] == []
+    places = 6 if contract in OF_FILES else 4
+    assert [f.name for f in money if not (isinstance(f.type, DecimalType) and f.type.scale == places)] == []
     names = set(contract.columns)
     alone = [f.name for f in money if not {"currency", f.name.rsplit("_", 1)[0] + "_currency"} & names]
     assert alone == []
