@@ -31,6 +31,7 @@ COMMANDS: dict[str, Command] = {
     "simulate": Command("send simulated payments, with a known truth", "paylake.simulation.command:main"),
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
+    "reconcile": Command("reconcile files or tables by a rule set: try it first", "paylake.reconcile_command:main"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
     "sql": Command("ask a lake in SQL: its tables, and the views of what is published", "paylake.sql_command:main"),
     "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
@@ -51,6 +52,7 @@ examples:
   paylake broker start && paylake topics create
   paylake simulate --help
   paylake nightly --business-date 2026-03-31
+  paylake reconcile ledger_and_bank_statement --source ledger=ledger.csv --source bank=statement.csv
   paylake sql "SELECT * FROM v_match_rate"
   KAFKA_BOOTSTRAP_SERVERS=b-1.example:9096 KAFKA_SECURITY_PROTOCOL=SASL_SSL paylake topics create
 

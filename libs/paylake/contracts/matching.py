@@ -50,6 +50,9 @@ REASONS: dict[str, Reason] = {
         "AMOUNT", Severity.HIGH, "finance operations", "The other side books less than the first source."
     ),
     "FEE_VARIANCE": Reason("AMOUNT", Severity.MEDIUM, "finance operations", "The fee is not the one that was invoiced."),
+    "DATE_DRIFT": Reason(
+        "DATE", Severity.LOW, "platform engineering", "Key and amount agree, but the dates lie too far apart for the rule."
+    ),
 }
 """Reason -> what it means, in order of precedence. MISSING is written MISSING_IN_ and the source's name."""
 

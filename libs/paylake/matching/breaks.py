@@ -88,8 +88,10 @@ def _compared(legs: DataFrame, stage: Stage, on: tuple[str, ...]) -> DataFrame:
         F.lit(stage.differs) if stage.differs else F.when(F.col("_difference") >= 0, "AMOUNT_OVER").otherwise("AMOUNT_UNDER")
     )
     pair = F.when(F.col("_currencies") > 1, F.array(F.lit("CURRENCY_MISMATCH")))
-    pair = F.concat(pair.otherwise(nothing), _missing(stage, absent), F.when(
-        (F.col("_currencies") == 1) & (F.col("_difference") != 0), F.array(apart_in_amount)).otherwise(nothing))  # fmt: skip
+    absent_ones = _missing(stage, absent)
+    differs = F.when((F.col("_currencies") == 1) & (F.col("_difference") != 0), F.array(apart_in_amount))
+    drifts = F.when((F.col("_currencies") == 1) & (F.size(absent_ones) == 0), F.array(F.lit("DATE_DRIFT")))
+    pair = F.concat(pair.otherwise(nothing), absent_ones, F.coalesce(differs, drifts, nothing))
     duplicate = F.col("_was_open") & ((F.col("_grouped") > 0) | (F.col("_alike") > 1) | F.col("_faces_others"))
     reasons = (
         F.when(together & (F.col("_has_ambiguity") | ~F.col("_paired")), F.array(F.lit("AMBIGUOUS_MATCH")))

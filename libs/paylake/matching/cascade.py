@@ -243,10 +243,13 @@ def _claims(legs: DataFrame, tier: Tier) -> DataFrame:
     claims = (
         legs.where(F.expr(OPEN) & (F.col("source") == one) & listed.isNotNull())
         .select(F.explode(listed).alias("_claimed"), F.struct("entry_id", "row").alias("_claimant"))
-        .groupBy("_claimed")
-        .agg(F.min("_claimant").alias("_claimant"), F.count(F.lit(1)).alias("_claimants"))
+        .withColumn("_contested", F.count(F.lit(1)).over(_by("_claimed")) > 1)
     )
-    joined = legs.join(claims, (F.col(key(tier.by[0])) == F.col("_claimed")) & (F.col("source") == tier.many), "left")
+    by_line = claims.groupBy("_claimed").agg(F.min("_claimant").alias("_claimant"))
+    by_claimant = claims.groupBy(F.col("_claimant").alias("_is")).agg(F.max("_contested").alias("_contested"))
+    joined = legs.join(by_line, (F.col(key(tier.by[0])) == F.col("_claimed")) & (F.col("source") == tier.many), "left").join(
+        by_claimant, (F.struct("entry_id", "row") == F.col("_is")) & (F.col("source") == one), "left"
+    )
     is_list = (F.col("source") == one) & listed.isNotNull()
     own = F.concat_ws(SEPARATOR, F.lit("claim"), "entry_id", "row")
     theirs = F.concat_ws(SEPARATOR, F.lit("claim"), "_claimant.entry_id", "_claimant.row")
@@ -259,5 +262,5 @@ def _claims(legs: DataFrame, tier: Tier) -> DataFrame:
             "_asked": F.when(is_list, F.size(listed)),
         })
         .repartition("_place")
-        .withColumn("_is_contested", F.coalesce(F.max(F.col("_claimants") > 1).over(_by("_place")), F.lit(False)))
+        .withColumn("_is_contested", F.coalesce(F.max("_contested").over(_by("_place")), F.lit(False)))
     )  # fmt: skip

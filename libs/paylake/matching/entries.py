@@ -17,6 +17,8 @@ from paylake.contracts.statements import LINE_MONEY
 from paylake.errors import SettingsError
 from paylake.matching.rules import SUM, RuleSet, Scope, Source, Stage
 
+CORRUPT = "_corrupt_record"
+"""Where a reader of files keeps what is no row of its file."""
 SEPARATOR = "\x1f"
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}\z"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*\z"
@@ -46,10 +48,12 @@ def entries(rows: DataFrame, source: Source, scope: Scope, stage: Stage) -> Data
         (F.create_map(*lists) if lists else F.lit(None).cast("map<string,array<string>>")).alias("lists"),
         (F.lit(True) if scope.only is None else F.coalesce(F.expr(scope.only).cast("boolean"), F.lit(False))).alias("_in"),
         # a written total order of whole rows: which of two equal identifiers comes first never depends on a file
+        (F.col(CORRUPT) if CORRUPT in rows.columns else F.lit(None).cast("string")).alias("_corrupt"),
         F.xxhash64(*(F.col(f"`{c}`").cast("string") for c in rows.columns)).alias("_order"),
     )
     same = Window.partitionBy(F.coalesce("entry_id", F.col("_order").cast("string"))).orderBy("_order")
     refused = names.that_hold({
+        "the row does not have the columns of the first line": F.col("_corrupt").isNotNull(),
         "no id": F.col("entry_id").isNull(),
         "the id stands twice": F.col("entry_id").isNotNull() & (F.col("row") > 1),
         "the amount cannot be read": F.col("amount").isNull(),

@@ -127,6 +127,7 @@ class RuleSet:
 
     name: str
     version: int
+    description: str
     sources: Mapping[str, Source]
     stages: tuple[Stage, ...]
     fingerprint: str
@@ -193,7 +194,8 @@ class _Reader:
         canonical = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False)
         fingerprint = hashlib.sha256(canonical.encode()).hexdigest()[:12]
         return RuleSet(
-            name=str(top["name"]), version=top["version"], sources=sources, stages=stages, fingerprint=fingerprint
+            name=str(top["name"]), version=top["version"], description=str(top.get("description", "")),
+            sources=sources, stages=stages, fingerprint=fingerprint,
         )  # fmt: skip
 
     def source(self, name: str, value: Any) -> Source:
