@@ -68,6 +68,8 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "statements": {"proof": "PROVED"},
     "statement_lines": {"status": "BOOKED"},
     "payouts": {"proof": "PROVED", "expected_amount": Decimal("700.000000")},
+    "reconciled_entries": {"status": "EXCLUDED"},
+    "reconciliation_proof": {"closes": True},
     "settlement_lines": {"type": "SALE", "fee_amount": Decimal("0.000000")},
 }
 

@@ -16,7 +16,7 @@ MODULES = {
     for path in sorted((LIBS / "paylake").rglob("*.py"))
 }
 
-NOUNS = frozenset({"payments", "statements", "reconciliation", "indexes", "simulation"})
+NOUNS = frozenset({"payments", "statements", "matching", "reconciliation", "indexes", "simulation"})
 CORE = frozenset({"errors", "contracts", "columns", "quality"})
 EDGES = frozenset({"tables", "streams", "session"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "columns": frozenset({"columns"}),
     "contracts": frozenset({"errors", "contracts"}),
     "statements": CORE | {"statements"},
+    "matching": CORE | {"matching"},
     "quality": frozenset({"errors", "contracts", "columns"}),
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
+from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
@@ -20,8 +21,10 @@ __all__ = [
     "OPERATIONS_RECONCILE_LEDGERS",
     "PAYOUTS",
     "QUARANTINE",
+    "RECONCILED_ENTRIES",
     "RECONCILIATION_INDEX",
     "RECONCILIATION_PARTIAL",
+    "RECONCILIATION_PROOF",
     "RUN_CONTROLS",
     "SETTLEMENT_LINES",
     "STATEMENTS",
@@ -47,4 +50,6 @@ ALL: tuple[TableContract, ...] = (
     BREAKS,
     AGGREGATE_INDEX,
     RUN_CONTROLS,
+    RECONCILED_ENTRIES,
+    RECONCILIATION_PROOF,
 )

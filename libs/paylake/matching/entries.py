@@ -7,7 +7,7 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, DateType, DecimalType, DoubleType, FloatType, IntegralType
+from pyspark.sql.types import ArrayType, DataType, DateType, DecimalType, FractionalType, IntegralType
 
 from paylake.columns import names
 from paylake.columns.money import exact_money
@@ -138,13 +138,13 @@ def _type(rows: DataFrame, expression: str) -> DataType:
 
 def _amount(rows: DataFrame, expression: str, where: str) -> Column:
     found = _type(rows, expression)
-    if isinstance(found, DoubleType | FloatType):
+    if isinstance(found, DecimalType | IntegralType):
+        return F.expr(expression).try_cast(LINE_MONEY)
+    if isinstance(found, FractionalType):
         raise SettingsError(
             f"{where}: {expression!r} is {found.simpleString()}, a binary fraction that holds no exact money; "
             "keep amounts as text or as DECIMAL."
         )
-    if isinstance(found, DecimalType | IntegralType):
-        return F.expr(expression).try_cast(LINE_MONEY)
     return exact_money(_text(F.expr(expression)), LINE_MONEY)
 
 

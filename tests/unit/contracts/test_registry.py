@@ -11,14 +11,22 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DecimalType, DoubleType, FloatType, StructType
 
-from paylake.contracts import ALL, PAYOUTS, SETTLEMENT_LINES, STATEMENT_LINES, STATEMENTS
+from paylake.contracts import (
+    ALL,
+    PAYOUTS,
+    RECONCILED_ENTRIES,
+    RECONCILIATION_PROOF,
+    SETTLEMENT_LINES,
+    STATEMENT_LINES,
+    STATEMENTS,
+)
 from paylake.contracts.table import DELTA_PROPERTIES, Action, TableContract, data_dictionary
 from paylake.contracts.views import VIEWS, view_dictionary
 from paylake.quality import failed_checks
 from tests.builders import rows
 
 DICTIONARY = Path(__file__).parents[3] / "docs" / "data_dictionary.md"
-OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES)
+OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF)
 """What banks and processors state, with up to six decimals."""
 
 SENTENCE = re.compile(r"[A-Z0-9].*[.]", re.DOTALL)
