@@ -152,9 +152,7 @@ def _accounting(table: Table) -> Parsed:
 
 def _record(row: Row) -> SettlementLine:
     """A record of the payments accounting report that books money."""
-    net = row.amount("Payable (SC)")
-    if net is None:
-        return row.refuse("Payable (SC)", "is blank, and a record that books money must say how much")  # type: ignore[no-any-return]
+    net = row.required_amount("Payable (SC)")
     fee = _fees(row, "SC")
     return SettlementLine(
         line=row.line,

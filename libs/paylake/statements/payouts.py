@@ -140,7 +140,8 @@ def _break(
         where = next(line.line for line in lines if line.type == UNKNOWN)
         return _Break(
             UNKNOWN_TYPE,
-            f"No format knows the type {', '.join(map(repr, unknown))} (first on line {where}): say what it is before posting.",
+            f"No format knows the type {', '.join(map(repr, unknown))} (first on line {where}): "
+            "find out what it is before anything is posted.",
         )
     if control is not None:
         return _Break(CONTROL_TOTAL_MISMATCH, control)

@@ -101,7 +101,7 @@ def _line(row: Row, created: str, outward: frozenset[tuple[str | None, str]]) ->
     """A row: one balance transaction."""
     category, currency = row.required("reporting_category"), row.currency("currency")
     payout_id = row.text("automatic_payout_id")
-    gross, fee, net = _amount(row, "gross"), row.amount("fee") or ZERO, _amount(row, "net")
+    gross, fee, net = row.required_amount("gross"), row.amount("fee") or ZERO, row.required_amount("net")
     kind = _type(category, net)
     if kind == PAYOUT:
         net = -(net + fee) if (payout_id, currency) in outward else net
@@ -139,7 +139,7 @@ def _stated_as_arriving(rows: tuple[Row, ...]) -> frozenset[tuple[str | None, st
     paid: dict[tuple[str | None, str], Decimal] = defaultdict(Decimal)
     others: dict[tuple[str | None, str], Decimal] = defaultdict(Decimal)
     for row in rows:
-        net = _amount(row, "net")
+        net = row.required_amount("net")
         sums = paid if _type(row.required("reporting_category"), net) == PAYOUT else others
         sums[row.text("automatic_payout_id"), row.currency("currency")] += net
     return frozenset(key for key, net in paid.items() if (net > 0) == (others.get(key, ZERO) >= 0))
@@ -157,9 +157,3 @@ def _paid_on(rows: tuple[Row, ...]) -> dict[str, date]:
         if payout_id and day:
             found[payout_id] = max(day, found.get(payout_id, day))
     return found
-
-
-def _amount(row: Row, column: str) -> Decimal:
-    """An amount that every balance transaction has."""
-    row.required(column)
-    return row.amount(column) or ZERO

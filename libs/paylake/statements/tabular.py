@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import openpyxl
@@ -64,7 +64,12 @@ class Row:
         try:
             return exact_amount(stated, decimal, thousands)
         except ValueError as error:
-            return self.refuse(column, str(error))
+            self.refuse(column, str(error))
+
+    def required_amount(self, column: str, decimal: str = ".", thousands: str = "") -> Decimal:
+        """The amount that a cell states; UnreadableFile where it is blank."""
+        self.required(column)
+        return self.amount(column, decimal, thousands) or ZERO
 
     def currency(self, column: str) -> str:
         """The ISO 4217 code that a cell states, in any case."""
@@ -77,7 +82,7 @@ class Row:
         if stated is None:
             return None
         if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,20})?", stated):
-            return self.refuse(column, f"says {stated!r}, which is no exchange rate such as 1.0656568")
+            self.refuse(column, f"says {stated!r}, which is no exchange rate such as 1.0656568")
         return Decimal(stated).quantize(RATE_STEP)
 
     def moment(self, column: str, form: str, zone: str) -> datetime | None:
@@ -88,7 +93,7 @@ class Row:
         try:
             return in_utc(read_time(stated, form), zone)
         except ValueError as error:
-            return self.refuse(column, str(error))
+            self.refuse(column, str(error))
 
     def day(self, column: str, form: str) -> date | None:
         """The day that a cell states, as stated there; null where it is blank."""
@@ -98,9 +103,9 @@ class Row:
         try:
             return read_time(stated, form).date()
         except ValueError as error:
-            return self.refuse(column, str(error))
+            self.refuse(column, str(error))
 
-    def refuse(self, column: str, why: str) -> Any:
+    def refuse(self, column: str, why: str) -> NoReturn:
         """UnreadableFile that names the cell."""
         raise UnreadableFile(f"Line {self.line}, column {column!r} {why}.")
 
@@ -218,7 +223,9 @@ def _workbook_rows(data: bytes, sheet: str | None) -> Iterator[tuple[int, list[s
     except UnreadableFile:
         raise
     except Exception as error:
-        raise UnreadableFile(f"The workbook cannot be read ({type(error).__name__}): save it again as .xlsx or CSV.") from None
+        raise UnreadableFile(
+            f"The workbook cannot be read ({type(error).__name__}): save it again as .xlsx or CSV."
+        ) from None
     return iter(rows)
 
 
@@ -236,9 +243,9 @@ def _cell_text(value: Any) -> str:
         return value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, Real) and not isinstance(value, int):
-        return format(Decimal(repr(value)).normalize(), "f")
-    return str(value).strip()
+    if isinstance(value, (str, int)):
+        return str(value).strip()
+    return format(Decimal(repr(value)).normalize(), "f") if isinstance(value, Real) else str(value)
 
 
 def exact_amount(text: str, decimal: str = ".", thousands: str = "") -> Decimal:
@@ -262,9 +269,7 @@ def exact_amount(text: str, decimal: str = ".", thousands: str = "") -> Decimal:
     whole = re.sub("[^0-9]", "", match[1] or "").lstrip("0")
     fraction = match[2] or ""
     if len(whole) > MAX_WHOLE_DIGITS or len(fraction.rstrip("0")) > MAX_DECIMALS:
-        raise ValueError(
-            f"says {text!r}, and an amount has at most {MAX_WHOLE_DIGITS} digits and {MAX_DECIMALS} decimals"
-        )
+        raise ValueError(f"says {text!r}, and an amount has at most {MAX_WHOLE_DIGITS} digits and {MAX_DECIMALS} decimals")
     amount = Decimal(f"{whole or 0}.{fraction[:MAX_DECIMALS] or 0}" if fraction else whole or "0")
     return -amount if sign == "-" else amount
 
