@@ -28,13 +28,13 @@ _HEAD = 64 * 1024
 _CONTENTS: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("camt", lambda head: bool(re.search(r"urn:iso:std:iso:20022:tech:xsd:camt\.05[234]\.|<(\w+:)?BkToCstmr\w+", head))),
     ("ofx", lambda head: bool(re.search(r"^\s*OFXHEADER\s*:|<\?OFX\b|<OFX>", head, re.IGNORECASE))),
-    ("mt940", lambda head: bool(re.search(r"^\s*\{1:", head)) or bool(re.search(r"^:20:.*^:25\w?:", head, re.M | re.S))),
+    ("mt940", lambda head: bool(re.search(r"^\s*\{1:|^:(20|25|28C?|60[FM]|61):", head, re.M))),
     ("bai2", lambda head: bool(re.match(r"\s*01,[^,\r\n]*,[^,\r\n]*,\d{6},\d{0,4},", head))),
-    ("paypal", lambda head: bool(re.match(r'\s*"?RH"?[,\t|]', head)) and bool(re.search(r'^"?SH"?[,\t|]', head, re.M))),
+    ("paypal", lambda head: bool(re.match(r'\s*"?[RS]H"?[,\t|]', head)) and bool(re.search(r'^"?CH"?[,\t|]', head, re.M))),
     ("adyen", lambda head: _names(head, "Merchant Account", "Batch Number", "Net Currency")),
     ("adyen", lambda head: _names(head, "Merchant Account", "Record Type", "Payable (SC)")),
     ("stripe", lambda head: _names(head, "balance_transaction_id", "reporting_category")),
-    ("checkout", lambda head: _names(head, "Client Entity ID", "Payout ID", "Breakdown Type")),
+    ("checkout", lambda head: _names(head, "Payout ID", "Net In Holding Currency")),
 )
 _NAMES: tuple[tuple[str, str], ...] = (
     ("camt", r"camt[._-]?05[234]"),

@@ -27,6 +27,8 @@ ZERO = Decimal(0)
 RATE_STEP = Decimal(1).scaleb(-10)
 KNOWN_CURRENCIES = frozenset(CURRENCIES)
 
+ISO = "YYYY-MM-DD HH:MM:SS"
+"""The form of a time in ISO 8601: with a blank or a T, with or without fractions of a second and a zone."""
 WORKBOOK = b"PK\x03\x04"
 DELIMITERS = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -285,9 +287,9 @@ def _whole(thousands: str) -> str:
 
 
 def read_time(text: str, form: str) -> datetime:
-    """The local time that a text states in a form of strptime; ValueError shows both."""
+    """The local time that a text states in a form of strptime or in ISO; ValueError shows both."""
     try:
-        return datetime.strptime(text, form)
+        return datetime.fromisoformat(text) if form == ISO else datetime.strptime(text, form)
     except ValueError:
         raise ValueError(f"says {text!r}, which is not a date of the form {form!r}") from None
 
