@@ -11,7 +11,6 @@ become lines. The report has no payout rows: its batches, where it names them, h
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from paylake.contracts.statements import (
@@ -28,7 +27,7 @@ from paylake.contracts.statements import (
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine, UnreadableFile
-from paylake.statements.payouts import payouts
+from paylake.statements.payouts import last_days, payouts
 from paylake.statements.tabular import ZERO, Row, Table, read_table
 
 PSP = "adyen"
@@ -96,7 +95,12 @@ def parse(data: bytes) -> Parsed:
 def _details(table: Table) -> Parsed:
     table.require(DETAILS_COLUMNS, "An Adyen settlement details report")
     lines = tuple(_booking(row) for row in table.rows)
-    return Parsed(format="adyen", payouts=payouts(lines, dates=_paid_on(table)), settlement_lines=lines)
+    # in the account's own time zone, as stated
+    days = (row.day("Creation Date", FORM) for row in table.rows)
+    paid_on = last_days(
+        (line.payout_id, line.currency, day) for line, day in zip(lines, days, strict=True) if line.type == PAYOUT
+    )
+    return Parsed(format="adyen", payouts=payouts(lines, paid_on=paid_on), settlement_lines=lines)
 
 
 def _booking(row: Row) -> SettlementLine:
@@ -130,16 +134,6 @@ def _booking(row: Row) -> SettlementLine:
         merchant_reference=row.text("Merchant Reference"),
         payment_method=row.text("Payment Method"),
     )
-
-
-def _paid_on(table: Table) -> dict[str, date]:
-    """When each batch is paid: the day of its last payout row, as stated in the account's own time zone."""
-    found: dict[str, date] = {}
-    for row in table.rows:
-        batch, day = _batch(row, "Batch Number"), row.day("Creation Date", FORM)
-        if batch and day and _FOLDED.get(row.required("Type").casefold()) == PAYOUT:
-            found[batch] = max(day, found.get(batch, day))
-    return found
 
 
 def _accounting(table: Table) -> Parsed:

@@ -9,7 +9,6 @@ counts, and its direction is that of the payout's other rows. A reserve that is 
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date
 from decimal import Decimal
 
 from paylake.contracts.statements import (
@@ -26,7 +25,7 @@ from paylake.contracts.statements import (
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine
-from paylake.statements.payouts import payouts
+from paylake.statements.payouts import last_days, payouts
 from paylake.statements.tabular import ISO, ZERO, Row, read_table
 
 PSP = "checkout"
@@ -69,7 +68,8 @@ def parse(data: bytes) -> Parsed:
             balances[_key(row)] += row.required_amount("Net In Holding Currency")
     lines = tuple(_line(row, balances[_key(row)]) for row in table.rows)
     states_payouts = any(line.type == PAYOUT for line in lines)
-    found = payouts(lines, dates=_paid_on(table.rows), states_payouts=states_payouts)
+    paid_on = last_days((*_key(row), row.day("Payout Date", ISO)) for row in table.rows)
+    found = payouts(lines, paid_on=paid_on, states_payouts=states_payouts)
     return Parsed(format="checkout", payouts=found, settlement_lines=lines)
 
 
@@ -116,13 +116,3 @@ def _type(row: Row) -> str:
         return RESERVE_HELD if row.required_amount("Net In Holding Currency") < 0 else RESERVE_RELEASED
     kind = TYPES.get(word, UNKNOWN)
     return FEE if kind == PAYOUT and not row.required_amount("Gross In Holding Currency") else kind
-
-
-def _paid_on(rows: tuple[Row, ...]) -> dict[str, date]:
-    """When each payout is paid, where the report has the column."""
-    found: dict[str, date] = {}
-    for row in rows:
-        payout_id, day = row.text("Payout ID"), row.day("Payout Date", ISO)
-        if payout_id and day:
-            found[payout_id] = max(day, found.get(payout_id, day))
-    return found

@@ -34,7 +34,7 @@ from paylake.contracts.statements import (
 )
 from paylake.errors import SettingsError
 from paylake.statements.model import Parsed, SettlementLine, Statement, StatementLine, UnreadableFile
-from paylake.statements.payouts import payouts
+from paylake.statements.payouts import last_days, payouts
 from paylake.statements.tabular import KNOWN_CURRENCIES, ZERO, Row, Table, in_utc, listed, read_table, read_time
 
 BANK_STATEMENT, SETTLEMENT_REPORT = "bank_statement", "settlement_report"
@@ -361,12 +361,12 @@ def _only(rows: list[_MappedRow], meaning: str) -> Decimal | None:
 def _settlement_report(rows: tuple[_MappedRow, ...], mapping: Mapping) -> Parsed:
     known = {word.casefold(): kind for word, kind in mapping.types.items()}
     lines = tuple(_settled(row, known) for row in rows)
-    dates: dict[str, date] = {}
-    for row, line in zip(rows, lines, strict=True):
-        day = row.day("created_at")
-        if line.type == PAYOUT and line.payout_id and day:
-            dates[line.payout_id] = max(day, dates.get(line.payout_id, day))
-    found = payouts(lines, dates=dates, states_payouts=PAYOUT in mapping.types.values())
+    paid_on = last_days(
+        (line.payout_id, line.currency, row.day("created_at"))
+        for row, line in zip(rows, lines, strict=True)
+        if line.type == PAYOUT
+    )
+    found = payouts(lines, paid_on=paid_on, states_payouts=PAYOUT in mapping.types.values())
     return Parsed(format=mapping.name, payouts=found, settlement_lines=lines)
 
 

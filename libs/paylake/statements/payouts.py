@@ -39,6 +39,10 @@ from paylake.statements.model import Payout, SettlementLine
 ZERO = Decimal(0)
 
 
+Batch = tuple[str, str]
+"""A payout_id and a currency."""
+
+
 @dataclass(frozen=True)
 class _Break:
     reason: str
@@ -48,24 +52,33 @@ class _Break:
 def payouts(
     lines: Iterable[SettlementLine],
     *,
-    dates: Mapping[str, date] | None = None,
+    paid_on: Mapping[Batch, date] | None = None,
     states_payouts: bool = True,
     control: str | None = None,
 ) -> tuple[Payout, ...]:
     """One payout per payout_id and currency, in that order; lines without a payout_id stay open and are in none.
 
-    `dates` says when each payout is paid. Where a format has no payout lines (`states_payouts`) nothing can be missing,
+    `paid_on` says when each payout is paid. Where a format has no payout lines (`states_payouts`) nothing can be missing,
     and a payout without one is NO_CONTROL. `control` is the sentence that says how a control total of the file differs
     from its rows: it breaks every payout of the file.
     """
-    groups: dict[tuple[str, str], list[SettlementLine]] = defaultdict(list)
+    groups: dict[Batch, list[SettlementLine]] = defaultdict(list)
     for line in lines:
         if line.payout_id is not None:
             groups[line.payout_id, line.currency].append(line)
     return tuple(
-        _payout(ordinal, sorted(groups[key], key=lambda line: line.line), (dates or {}).get(key[0]), states_payouts, control)
+        _payout(ordinal, sorted(groups[key], key=lambda line: line.line), (paid_on or {}).get(key), states_payouts, control)
         for ordinal, key in enumerate(sorted(groups), 1)
     )
+
+
+def last_days(stated: Iterable[tuple[str | None, str, date | None]]) -> dict[Batch, date]:
+    """The last day that is stated for each payout; a line that states none, or is in no payout, says nothing."""
+    found: dict[Batch, date] = {}
+    for payout_id, currency, day in stated:
+        if payout_id is not None and day is not None:
+            found[payout_id, currency] = max(day, found.get((payout_id, currency), day))
+    return found
 
 
 def _payout(

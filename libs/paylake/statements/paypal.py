@@ -33,7 +33,7 @@ from paylake.contracts.statements import (
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine, UnreadableFile
-from paylake.statements.payouts import payouts
+from paylake.statements.payouts import Batch, payouts
 from paylake.statements.tabular import MAX_WHOLE_DIGITS, Row, csv_rows, decode
 
 PSP = "paypal"
@@ -111,7 +111,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.lines: list[SettlementLine] = []
-        self.dates: dict[str, date] = {}
+        self.paid_on: dict[Batch, date] = {}
         self.control: str | None = None
         self.report = _Counted("report")
         self.section: _Section | None = None
@@ -165,7 +165,7 @@ class _Reader:
         found = _line(row, section, currency, gross if gross_mark == "CR" else -gross, fee if fee_mark == "DR" else -fee)
         self.lines.append(found)
         if found.type == PAYOUT and found.payout_id:
-            self.dates[found.payout_id] = section.last_day
+            self.paid_on[found.payout_id, currency] = section.last_day
 
     def check_totals(self, line: int, cells: list[str], counted: _Counted) -> None:
         if len(cells) < 6 or not all(map(_is_whole, cells[2:6])):
@@ -199,7 +199,7 @@ def parse(data: bytes) -> Parsed:
     if reader.section is None:
         raise UnreadableFile("The file has no SH row, so it is no PayPal settlement report.")
     reader.end_section()
-    found = payouts(reader.lines, dates=reader.dates, states_payouts=False, control=reader.control)
+    found = payouts(reader.lines, paid_on=reader.paid_on, states_payouts=False, control=reader.control)
     return Parsed(format="paypal", payouts=found, settlement_lines=tuple(reader.lines))
 
 

@@ -12,6 +12,7 @@ Payments activity lists no payout rows, so its payouts have no control.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -30,7 +31,7 @@ from paylake.contracts.statements import (
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine
-from paylake.statements.payouts import payouts
+from paylake.statements.payouts import last_days, payouts
 from paylake.statements.tabular import ZERO, Row, read_table
 
 PSP = "stripe"
@@ -93,7 +94,7 @@ def parse(data: bytes) -> Parsed:
     outward = _stated_as_arriving(table.rows)
     lines = tuple(_line(row, created, outward) for row in table.rows)
     states_payouts = any(name in table.columns for name in SHOWN_TO_CUSTOMERS) or any(x.type == PAYOUT for x in lines)
-    found = payouts(lines, dates=_paid_on(table.rows), states_payouts=states_payouts)
+    found = payouts(lines, paid_on=last_days(_effective(table.rows)), states_payouts=states_payouts)
     return Parsed(format="stripe", payouts=found, settlement_lines=lines)
 
 
@@ -145,15 +146,8 @@ def _stated_as_arriving(rows: tuple[Row, ...]) -> frozenset[tuple[str | None, st
     return frozenset(key for key, net in paid.items() if (net > 0) == (others.get(key, ZERO) >= 0))
 
 
-def _paid_on(rows: tuple[Row, ...]) -> dict[str, date]:
-    """When each payout takes effect, as stated."""
-    stated = (
-        (row.text("automatic_payout_id"), row.day(column, FORM))
-        for row in rows
-        for column in ("automatic_payout_effective_at_utc", "automatic_payout_effective_at")
-    )
-    found: dict[str, date] = {}
-    for payout_id, day in stated:
-        if payout_id and day:
-            found[payout_id] = max(day, found.get(payout_id, day))
-    return found
+def _effective(rows: tuple[Row, ...]) -> Iterator[tuple[str | None, str, date | None]]:
+    """When the payout of each row takes effect, as stated."""
+    for row in rows:
+        stated = row.day("automatic_payout_effective_at", FORM) or row.day("automatic_payout_effective_at_utc", FORM)
+        yield row.text("automatic_payout_id"), row.currency("currency"), stated
