@@ -71,7 +71,11 @@ def test_the_order_of_the_lines_changes_nothing() -> None:
     for seed in range(10):
         random.Random(seed).shuffle(shuffled)
         assert payouts(shuffled) == expected
-    assert [(p.statement, p.payout_id, p.currency) for p in expected] == [(1, "p0", "EUR"), (2, "p1", "EUR"), (3, "p1", "USD")]
+    assert [(p.statement, p.payout_id, p.currency) for p in expected] == [
+        (1, "p0", "EUR"),
+        (2, "p1", "EUR"),
+        (3, "p1", "USD"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,12 @@ def test_the_smallest_difference_is_a_break_with_its_amount(currency: str, sale:
 
 def test_a_batch_without_its_payout_line_is_missing_it() -> None:
     found = only(line(2, "SALE", "10"))
-    assert (found.proof, found.reason, found.payout_amount, found.difference_amount) == ("UNPROVED", "PAYOUT_MISSING", None, None)
+    assert (found.proof, found.reason, found.payout_amount, found.difference_amount) == (
+        "UNPROVED",
+        "PAYOUT_MISSING",
+        None,
+        None,
+    )
 
 
 def test_a_batch_that_comes_to_nothing_needs_no_payout_line() -> None:

@@ -65,7 +65,9 @@ def test_a_file_that_is_cut_off_or_no_text_is_refused(data: bytes, says: str) ->
 
 
 def test_a_missing_column_is_said_with_those_that_are_there() -> None:
-    with pytest.raises(UnreadableFile, match=r"A report needs the column Fee, which the file lacks; it has Net, \(blank\)\."):
+    with pytest.raises(
+        UnreadableFile, match=r"A report needs the column Fee, which the file lacks; it has Net, \(blank\)\."
+    ):
         read_table(b"Net,\n1,\n").require(["Net", "Fee"], "A report")
 
 
@@ -88,7 +90,9 @@ def test_numbers_of_a_workbook_are_exactly_what_people_see() -> None:
 
 def test_a_sum_that_excel_computed_in_binary_is_no_amount() -> None:
     row = read_table(with_cell(workbook(["amount"], [1.5]), "1.5", "0.30000000000000004")).rows[0]
-    with pytest.raises(UnreadableFile, match=r"Line 2, column 'amount' says '0.30000000000000004', and an amount has at most"):
+    with pytest.raises(
+        UnreadableFile, match=r"Line 2, column 'amount' says '0.30000000000000004', and an amount has at most"
+    ):
         row.amount("amount")
 
 
@@ -217,7 +221,10 @@ def test_errors_name_the_line_and_the_column() -> None:
         (lambda: row.amount("Fee"), "Line 7, column 'Fee' says 'abc', which is no amount with decimal separator '.'"),
         (lambda: row.currency("Currency"), "Line 7, column 'Currency' says 'EURO', which is no ISO 4217 currency"),
         (lambda: row.rate("Rate"), "Line 7, column 'Rate' says '-1', which is no exchange rate"),
-        (lambda: row.day("Day", "%d.%m.%Y"), "Line 7, column 'Day' says '31.02.2026', which is not a date of the form '%d.%m.%Y'"),
+        (
+            lambda: row.day("Day", "%d.%m.%Y"),
+            "Line 7, column 'Day' says '31.02.2026', which is not a date of the form '%d.%m.%Y'",
+        ),
         (lambda: row.moment("Day", "%d.%m.%Y", "UTC"), "is not a date of the form"),
         (lambda: row.required("Blank"), "Line 7, column 'Blank' is blank"),
         (lambda: row.required_amount("Gone"), "Line 7, column 'Gone' is blank"),
