@@ -26,7 +26,8 @@ from paylake.contracts.statements import (
 )
 from paylake.statements.model import Parsed, SettlementLine
 from paylake.statements.payouts import last_days, payouts
-from paylake.statements.tabular import ISO, ZERO, Row, read_table
+from paylake.statements.tabular import ZERO, Row, read_table
+from paylake.statements.values import ISO
 
 PSP = "checkout"
 

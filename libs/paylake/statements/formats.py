@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from paylake.statements import mapped, tabular
-from paylake.statements.mapped import Mapping
+from paylake.statements.mapping import Mapping
 from paylake.statements.model import Parsed, Parser, UnreadableFile
 
 MODULES = {

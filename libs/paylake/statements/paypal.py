@@ -7,6 +7,7 @@ are unsigned, in minor units, with CR or DR beside them. A fee in DR lessens the
 A batch is a section and a currency: PayPal has no smaller one. What an automatic sweep (T0401) pays must be what the batch
 comes to. A withdrawal by hand cannot be tied to transactions, so it stays open, and a batch without a sweep has no control
 but its totals. The totals must agree with the rows, or the file is cut off or changed: then no batch of it is proved.
+A report that PayPal splits into several files is joined before it is read, as its totals stand in the last one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from paylake.contracts.statements import (
 )
 from paylake.statements.model import Parsed, SettlementLine, UnreadableFile
 from paylake.statements.payouts import Batch, payouts
-from paylake.statements.tabular import MAX_WHOLE_DIGITS, Row, csv_rows, decode
+from paylake.statements.tabular import Row, csv_rows, decode
+from paylake.statements.values import MAX_WHOLE_DIGITS
 
 PSP = "paypal"
 FORM = "%Y/%m/%d %H:%M:%S %z"

@@ -10,7 +10,7 @@ import pytest
 from paylake.statements import formats
 from paylake.statements.adyen import ACCOUNTING_COLUMNS, DETAILS_COLUMNS
 from paylake.statements.formats import MODULES, detect, parse, parser
-from paylake.statements.mapped import read_mapping
+from paylake.statements.mapping import read_mapping
 from paylake.statements.model import Parsed, UnreadableFile
 from tests.statement_files import csv_file, workbook
 

@@ -12,7 +12,8 @@ import yaml
 
 import paylake.statements
 from paylake.errors import SettingsError
-from paylake.statements.mapped import Mapping, parse, read_mapping
+from paylake.statements.mapped import parse
+from paylake.statements.mapping import Mapping, read_mapping
 from paylake.statements.model import Parsed, Payout, SettlementLine, Statement, StatementLine, UnreadableFile
 from tests.statement_files import refusals, workbook
 

@@ -13,8 +13,8 @@ from tests.statement_files import csv_file, refusals
 
 COLUMNS = (
     "balance_transaction_id", "payment_metadata[external_identifier]", "source_id", "payment_intent_id", "charge_id",
-    "created", "automatic_payout_effective_at", "currency", "gross", "fee", "net", "reporting_category", "card_brand", "description",
-    "gateway_account", "automatic_payout_id", "customer_facing_amount", "customer_facing_currency",
+    "created", "automatic_payout_effective_at", "currency", "gross", "fee", "net", "reporting_category", "card_brand",
+    "description", "gateway_account", "automatic_payout_id", "customer_facing_amount", "customer_facing_currency",
 )  # fmt: skip
 ACTIVITY = tuple(name for name in COLUMNS if not name.startswith("customer_facing"))
 

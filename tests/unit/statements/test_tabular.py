@@ -11,7 +11,8 @@ import pytest
 
 from paylake.statements import tabular
 from paylake.statements.model import UnreadableFile
-from paylake.statements.tabular import Row, exact_amount, in_utc, read_table
+from paylake.statements.tabular import Row, read_table
+from paylake.statements.values import exact_amount, in_utc
 from tests.statement_files import workbook
 
 
