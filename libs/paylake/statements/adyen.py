@@ -96,9 +96,10 @@ def _details(table: Table) -> Parsed:
     table.require(DETAILS_COLUMNS, "An Adyen settlement details report")
     lines = tuple(_booking(row) for row in table.rows)
     # in the account's own time zone, as stated
-    days = (row.day("Creation Date", FORM) for row in table.rows)
     paid_on = last_days(
-        (line.payout_id, line.currency, day) for line, day in zip(lines, days, strict=True) if line.type == PAYOUT
+        (line.payout_id, line.currency, row.day("Creation Date", FORM))
+        for row, line in zip(table.rows, lines, strict=True)
+        if line.type == PAYOUT
     )
     return Parsed(format="adyen", payouts=payouts(lines, paid_on=paid_on), settlement_lines=lines)
 

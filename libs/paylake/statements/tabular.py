@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import islice
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -173,10 +174,11 @@ def _decoded(data: bytes, encodings: tuple[str, ...]) -> str:
 def csv_rows(text: str, delimiter: str | None = None, skip_lines: int = 0) -> Iterator[tuple[int, list[str]]]:
     """The rows of delimited text with the line that each starts on; UnreadableFile where a quote is never closed."""
     lines = io.StringIO(text, newline="")
-    header = next((line for at, line in enumerate(lines, 1) if at > skip_lines and line.strip()), "")
-    lines.seek(0)
+    line = sum(1 for _ in islice(lines, skip_lines)) + 1
+    start, before = lines.tell(), line
+    header = next((text for text in lines if text.strip()), "")
+    lines.seek(start)
     reader = csv.reader(lines, delimiter=delimiter or _delimiter(header), strict=True)
-    line = 1
     while True:
         try:
             cells = next(reader, None)
@@ -187,7 +189,7 @@ def csv_rows(text: str, delimiter: str | None = None, skip_lines: int = 0) -> It
         if cells is None:
             return
         yield line, [cell.strip() for cell in cells]
-        line = reader.line_num + 1
+        line = before + reader.line_num
 
 
 def _delimiter(header: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MAX_WHOLE_DIGITS, MAX_DECIMALS = 15, 6
@@ -23,12 +24,17 @@ _HOURS = {
 """Abbreviation -> hours ahead of UTC. CST and CDT are those of North America; IST and AST are several zones, so unknown."""
 
 
+_PLAIN = re.compile(rf"[0-9]{{1,{MAX_WHOLE_DIGITS}}}(\.[0-9]{{1,{MAX_DECIMALS}}})?")
+
+
 def exact_amount(text: str, decimal: str = ".", thousands: str = "") -> Decimal:
     """The amount that a text states, exactly; ValueError says what is wrong with it.
 
     A minus may stand before or after the digits, and brackets mean minus. Thousands separators must stand where they
     belong (in threes, or as in 12,34,567.00), so that 1,5 is never read as 15.
     """
+    if decimal == "." and _PLAIN.fullmatch(text):
+        return Decimal(text)  # nearly every amount of a processor: half the time of reading its report
     bare = text.strip().replace("\u2212", "-")
     sign = ""
     if bare.startswith("(") and bare.endswith(")"):
@@ -37,7 +43,7 @@ def exact_amount(text: str, decimal: str = ".", thousands: str = "") -> Decimal:
         sign, bare = bare[0], bare[1:].lstrip()
     elif bare.endswith("-"):
         sign, bare = "-", bare[:-1].rstrip()
-    match = re.fullmatch(rf"({_whole(thousands)})?(?:{re.escape(decimal)}([0-9]+))?", bare)
+    match = _amount(decimal, thousands).fullmatch(bare)
     if match is None or not any(match.groups()):
         with_thousands = f"thousands separator {thousands!r}" if thousands else "no thousands separator"
         raise ValueError(f"says {text!r}, which is no amount with decimal separator {decimal!r} and {with_thousands}")
@@ -49,8 +55,13 @@ def exact_amount(text: str, decimal: str = ".", thousands: str = "") -> Decimal:
     return -amount if sign == "-" else amount
 
 
+@cache
+def _amount(decimal: str, thousands: str) -> re.Pattern[str]:
+    """The digits before the decimal separator, and those after it."""
+    return re.compile(rf"({_whole(thousands)})?(?:{re.escape(decimal)}([0-9]+))?")
+
+
 def _whole(thousands: str) -> str:
-    """The pattern of the digits before the decimal separator."""
     if not thousands:
         return "[0-9]+"
     between = "[ \u00a0\u202f]" if thousands == " " else re.escape(thousands)
@@ -73,9 +84,10 @@ def in_utc(local: datetime, zone: str) -> datetime:
     An abbreviation states its distance from UTC, so that it is exact in the night when clocks change. A zone by name does
     not: an hour that comes twice is taken as its first, and one that is left out as if clocks had not yet changed.
     """
-    if local.tzinfo is not None:
-        return local.astimezone(UTC)
-    return local.replace(tzinfo=_zone(zone)).astimezone(UTC)
+    try:
+        return (local if local.tzinfo is not None else local.replace(tzinfo=_zone(zone))).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"has the time {local.isoformat()}, which no calendar has in UTC") from None
 
 
 def _zone(zone: str) -> timezone | ZoneInfo:

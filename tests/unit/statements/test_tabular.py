@@ -41,7 +41,8 @@ def test_quoted_fields_blank_lines_and_line_numbers() -> None:
 
 
 def test_lines_before_the_names_are_skipped() -> None:
-    assert cells(b"My bank\nExport, of, today\na;b\n1;2\n", skip_lines=2) == [(4, {"a": "1", "b": "2"})]
+    assert cells(b'My "bank\nExport, of, today\na;b\n1;2\n', skip_lines=2) == [(4, {"a": "1", "b": "2"})]
+    assert cells(b"x\n\na;b\n\n1;2\n", skip_lines=1) == [(5, {"a": "1", "b": "2"})]
 
 
 def test_of_two_columns_with_one_name_the_first_counts() -> None:
@@ -214,6 +215,11 @@ def test_a_local_time_becomes_utc(local: str, zone: str, utc: str) -> None:
 def test_a_zone_that_is_unknown_or_means_several_is_an_error(zone: str) -> None:
     with pytest.raises(ValueError, match="is not known; known are names such as Europe/Berlin, and ACDT,"):
         in_utc(datetime(2026, 1, 1), zone)
+
+
+def test_a_time_that_no_calendar_has_is_an_error() -> None:
+    with pytest.raises(ValueError, match="has the time 0001-01-01T00:00:00, which no calendar has in UTC"):
+        in_utc(datetime(1, 1, 1), "CET")
 
 
 def test_errors_name_the_line_and_the_column() -> None:
