@@ -64,11 +64,13 @@ TYPES = {
 """Adyen's journal type -> what the line is. BankInstructionReturned brings an earlier payout back into this batch."""
 RESERVES = ("DepositCorrection", "ReserveAdjustment")
 """The deposit that Adyen keeps against later chargebacks: a debit holds some back, a credit releases it."""
-ANNOUNCED = frozenset((
-    "Received", "Authorised", "AuthorisedPending", "SentForSettle", "SentForRefund", "Refused", "Retried", "Reversed",
-    "Cancelled", "Expired", "Error", "CaptureFailed", "RefundFailed", "RequestForInformation", "NotificationOfChargeback",
-))  # fmt: skip
-"""Records of a payment's life that book no money."""
+PROMISED = ("SentForSettle", "SentForRefund")
+"""Records of a payment's life that state an amount which a later record books."""
+ANNOUNCED = (
+    "Received", "Authorised", "AuthorisedPending", "Refused", "Retried", "Reversed", "Cancelled", "Expired", "Error",
+    "CaptureFailed", "RefundFailed", "RequestForInformation", "NotificationOfChargeback",
+)  # fmt: skip
+"""Records of a payment's life that book money only where they state a payable amount."""
 
 FEES = ("Commission", "Markup", "Scheme Fees", "Interchange")
 DETAILS_COLUMNS = (
@@ -83,6 +85,7 @@ ACCOUNTING_COLUMNS = (
 
 _FOLDED = {name.casefold(): kind for name, kind in TYPES.items()}
 _FOLDED_RESERVES = frozenset(name.casefold() for name in RESERVES)
+_FOLDED_PROMISED = frozenset(name.casefold() for name in PROMISED)
 _FOLDED_ANNOUNCED = frozenset(name.casefold() for name in ANNOUNCED)
 
 
@@ -129,7 +132,7 @@ def _booking(row: Row) -> SettlementLine:
         gross_currency=gross_currency,
         gross_amount=gross,
         exchange_rate=row.rate("Exchange Rate"),
-        created_at=row.moment("Creation Date", FORM, row.text("TimeZone") or "UTC"),
+        created_at=row.moment("Creation Date", FORM, row.required("TimeZone")),
         psp_reference=row.text("Psp Reference"),
         line_reference=row.text("Modification Reference"),
         merchant_reference=row.text("Merchant Reference"),
@@ -139,10 +142,15 @@ def _booking(row: Row) -> SettlementLine:
 
 def _accounting(table: Table) -> Parsed:
     table.require(ACCOUNTING_COLUMNS, "An Adyen payments accounting report")
-    moving = (row for row in table.rows if row.required("Record Type").casefold() not in _FOLDED_ANNOUNCED)
-    lines = tuple(_record(row) for row in moving)
+    lines = tuple(_record(row) for row in table.rows if _books(row))
     found = payouts(lines, states_payouts=False)
     return Parsed(format="adyen", payouts=found, settlement_lines=lines)
+
+
+def _books(row: Row) -> bool:
+    """Whether a record of a payment's life books money; one that nobody knows is never left out."""
+    word = row.required("Record Type").casefold()
+    return word not in _FOLDED_PROMISED and (word not in _FOLDED_ANNOUNCED or bool(row.amount("Payable (SC)")))
 
 
 def _record(row: Row) -> SettlementLine:
@@ -162,7 +170,7 @@ def _record(row: Row) -> SettlementLine:
         net_amount=net,
         gross_currency=row.text("Payment Currency"),
         exchange_rate=row.rate("Exchange Rate"),
-        created_at=row.moment("Booking Date", FORM, row.text("TimeZone") or "UTC"),
+        created_at=row.moment("Booking Date", FORM, row.required("TimeZone")),
         psp_reference=row.text("Psp Reference"),
         line_reference=row.text("Modification Psp Reference"),
         merchant_reference=row.text("Merchant Reference"),

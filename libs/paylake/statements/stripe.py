@@ -5,6 +5,8 @@ it. A payout row is written from either side, positive as what arrives at the ba
 Its size counts, and its direction is that of the payout's other rows: a positive balance is paid out, a negative one is
 collected. A transaction without `automatic_payout_id` is not paid yet, or by a manual payout that Stripe does not tie.
 
+`created` is in UTC unless somebody chose another zone for the report; `created_utc` counts where it is there.
+
 Both reports have the same columns, but only the reconciliation report says what the customer saw (`customer_facing_…`).
 Payments activity lists no payout rows, so its payouts have no control.
 """

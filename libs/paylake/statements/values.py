@@ -50,7 +50,10 @@ def exact_amount(text: str, decimal: str = ".", thousands: str = "") -> Decimal:
     whole = re.sub("[^0-9]", "", match[1] or "").lstrip("0")
     fraction = match[2] or ""
     if len(whole) > MAX_WHOLE_DIGITS or len(fraction.rstrip("0")) > MAX_DECIMALS:
-        raise ValueError(f"says {text!r}, and an amount has at most {MAX_WHOLE_DIGITS} digits and {MAX_DECIMALS} decimals")
+        raise ValueError(
+            f"says {text!r}, and an amount has at most {MAX_WHOLE_DIGITS} digits and {MAX_DECIMALS} decimals: "
+            "round it where it was computed"
+        )
     amount = Decimal(f"{whole or 0}.{fraction[:MAX_DECIMALS] or 0}" if fraction else whole or "0")
     return -amount if sign == "-" else amount
 

@@ -183,6 +183,7 @@ def test_batches_accounts_and_currencies_are_apart() -> None:
             "Line 2, column 'Creation Date' has the time zone 'IST', which is not known",
         ),
         ([row("Settled", credit="1", at="02/03/2026")], "says '02/03/2026', which is not a date of the form"),
+        ([row("Settled", credit="1", zone="")], "Line 2, column 'TimeZone' is blank"),
         ([row("", credit="1")], "Line 2, column 'Type' is blank"),
         ([row("Settled", credit="1", account="")], "Line 2, column 'Merchant Account' is blank"),
     ],
@@ -217,11 +218,16 @@ def test_a_payment_s_life_counts_its_money_once() -> None:
             accounting("SentForSettle", "9.70", **{"Markup (SC)": "0.30"}),
             accounting("Settled", "9.70", **{"Markup (SC)": "0.30"}),
             accounting("Chargeback", "-25.00", **{"Commission (SC)": "15.00"}),
+            accounting("CaptureFailed", "0.00"),
+            accounting("CaptureFailed", "-9.70"),
+            accounting("Surprise", "0.00"),
         )
     )
     assert [(line.line, line.type, line.payout_id, line.amount, line.fee_amount) for line in found.settlement_lines] == [
         (5, "SALE", None, Decimal("10.00"), Decimal("0.30")),
         (6, "CHARGEBACK", None, Decimal("-10.00"), Decimal("15.00")),
+        (8, "SALE", None, Decimal("-9.70"), Decimal(0)),
+        (9, "UNKNOWN", None, Decimal(0), Decimal(0)),
     ]
     assert found.payouts == ()
 

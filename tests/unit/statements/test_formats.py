@@ -78,6 +78,7 @@ def test_a_long_file_is_known_by_its_beginning() -> None:
 def test_a_file_is_read_by_its_format() -> None:
     data = csv_file(DETAILS_COLUMNS, {
         "Type": "Settled", "Merchant Account": "Shop", "Net Currency": "EUR", "Net Credit (NC)": "1", "Batch Number": "1",
+        "TimeZone": "CET",
     })  # fmt: skip
     assert [line.psp for line in parse("x.csv", data).settlement_lines] == ["adyen"]
 
