@@ -18,7 +18,9 @@ setup(
     license_files=["LICENSE"],
     package_dir={"": "libs"},
     packages=find_packages("libs"),
-    package_data={"": ["py.typed", "*.html", "*.css", "*.js", "*.json", "*.j2", "*.properties", "*/*.yaml"]},
+    package_data={
+        "": ["py.typed", "*.html", "*.css", "*.js", "*.json", "*.j2", "*.properties", "mappings/*.yaml", "rule_sets/*.yaml"]
+    },
     python_requires=">=3.11",
     install_requires=[
         "babel>=2.14",
