@@ -26,6 +26,8 @@ PARENTS = re.compile(r"(BkToCstmrStmt|BkToCstmrAcctRpt|BkToCstmrDbtCdtNtfctn)(V[
 STATUSES = {"BOOK": BOOKED, "PDNG": PENDING, "FUTR": PENDING, "INFO": INFORMATION}
 """FUTR (from version 4 on) is an entry of a later day: as provisional as a pending one."""
 SIGNS = {"CRDT": 1, "DBIT": -1}
+NAMES = ("{}/Nm", "{}/Pty/Nm", "{}/Agt/FinInstnId/Nm", "Ultmt{}/Nm", "Ultmt{}/Pty/Nm")
+"""Where the name of a debtor or creditor lies, until version 7 and after it."""
 DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T.*|Z|[+-][0-9]{2}:[0-9]{2})?", re.DOTALL)
 
 
@@ -45,6 +47,7 @@ class Reading:
 
     lines: list[StatementLine] = field(default_factory=list)
     entries: list[StatementLine] = field(default_factory=list)
+    credits: set[int] = field(default_factory=set)
     balances: list[Balance] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -133,8 +136,9 @@ def _sign(element: etree._Element, otherwise: str | None = None) -> int:
     return SIGNS[mark]
 
 
-def _amount(element: etree._Element | None) -> Decimal:
-    return exact_amount(None if element is None else element.text)
+def _amount(element: etree._Element | None, sign: int) -> Decimal:
+    amount = exact_amount(None if element is None else element.text)
+    return amount if sign > 0 else -amount
 
 
 def _statement(element: etree._Element, ordinal: int, numbers: int) -> tuple[Statement, list[StatementLine]]:
@@ -154,7 +158,7 @@ def _statement(element: etree._Element, ordinal: int, numbers: int) -> tuple[Sta
     )
     _check_currencies(reading, currency, opening, closing)
     counted = [one for one in reading.entries if one.currency == currency]
-    net, controls = _summary(element, counted, reading.faults)
+    net, controls = _summary(element, counted, reading)
     booked = [one for one in counted if one.status == BOOKED]
     entries_amount = total(one.amount for one in booked)
     comparable = {one.currency for one in (opening, closing) if one is not None} <= {currency}
@@ -198,7 +202,7 @@ def _balance(element: etree._Element) -> Balance:
     return Balance(
         code=_text(element, "Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry", "Tp/Cd") or "",
         currency=None if amount is None else amount.get("Ccy"),
-        amount=_sign(element) * _amount(amount),
+        amount=_amount(amount, _sign(element)),
         day=_day(element, "Dt"),
     )
 
@@ -234,12 +238,12 @@ def _check_currencies(reading: Reading, currency: str | None, opening: Balance |
 
 
 def _summary(
-    element: etree._Element, entries: list[StatementLine], faults: list[str]
+    element: etree._Element, entries: list[StatementLine], reading: Reading
 ) -> tuple[Control | None, list[Control]]:
     """What TxsSummry states of all entries (net), and the counts and sums of its parts. ISO: of any status."""
     summary = _find(element, "TxsSummry")
-    credits = [one.amount for one in entries if _is_credit(one)]
-    debits = [-one.amount for one in entries if not _is_credit(one)]
+    credits = [one.amount for one in entries if one.line in reading.credits]
+    debits = [-one.amount for one in entries if one.line not in reading.credits]
     controls: list[Control] = []
     sums: dict[str, Decimal] = {}
     net: Control | None = None
@@ -258,9 +262,9 @@ def _summary(
         all_entries = _find(summary, "TtlNtries")
         stated = _find(all_entries, "TtlNetNtry")
         if stated is not None:
-            net = _net(_sign(stated) * _amount(_find(stated, "Amt")), read)
-        elif all_entries is not None and (text := _text(all_entries, "TtlNetNtryAmt")) is not None:
-            net = _net(_sign(all_entries) * exact_amount(text), read)
+            net = _net(_amount(_find(stated, "Amt"), _sign(stated)), read)
+        elif all_entries is not None and _find(all_entries, "TtlNetNtryAmt") is not None:
+            net = _net(_amount(_find(all_entries, "TtlNetNtryAmt"), _sign(all_entries)), read)
         elif (
             (credits or debits or sums)
             and (not credits or "TtlCdtNtries" in sums)
@@ -268,16 +272,12 @@ def _summary(
         ):
             net = _net(sums.get("TtlCdtNtries", Decimal(0)) - sums.get("TtlDbtNtries", Decimal(0)), read)
     except Fault as fault:
-        faults.append(f"the summary (TxsSummry) {fault}")
+        reading.faults.append(f"the summary (TxsSummry) {fault}")
     return net, controls
 
 
 def _net(stated: Decimal, read: Decimal) -> Control:
     return Control(what="the net of the entries (TxsSummry)", stated=stated, read=read)
-
-
-def _is_credit(entry: StatementLine) -> bool:
-    return entry.amount > 0
 
 
 def _read_entry(reading: Reading, entry: etree._Element, number: int, ordinal: int, account: str | None) -> None:
@@ -287,12 +287,16 @@ def _read_entry(reading: Reading, entry: etree._Element, number: int, ordinal: i
     except Fault as fault:
         reading.faults.append(f"entry {number} {fault}")
         return
-    for name in ("BookgDt", "ValDt"):
+    days: dict[str, date | None] = {"BookgDt": None, "ValDt": None}
+    for name in days:
         try:
-            whole = replace(whole, **{"booking_date" if name == "BookgDt" else "value_date": _day(entry, name)})
+            days[name] = _day(entry, name)
         except Fault as fault:
             reading.faults.append(f"entry {number} {fault}")
+    whole = replace(whole, booking_date=days["BookgDt"], value_date=days["ValDt"])
     reading.entries.append(whole)
+    if _sign(entry) > 0:
+        reading.credits.add(number)
     reading.lines.extend(_split(entry, whole))
 
 
@@ -308,7 +312,7 @@ def _entry(entry: etree._Element, number: int, ordinal: int, account: str | None
         statement=ordinal,
         account=account,
         currency=currency,
-        amount=_sign(entry) * _amount(amount),
+        amount=_amount(amount, _sign(entry)),
         is_reversal=_text(entry, "RvslInd") in ("true", "1"),
         status=STATUSES[status],
         transaction_code=_code(entry),
@@ -338,7 +342,7 @@ def _payment_amount(payment: etree._Element, currency: str, mark: str) -> Decima
         amount = _find(payment, path)
         if amount is not None and amount.get("Ccy") == currency:
             try:
-                return _sign(payment, mark) * _amount(amount)
+                return _amount(amount, _sign(payment, mark))
             except Fault:
                 return None
     return None
@@ -346,9 +350,8 @@ def _payment_amount(payment: etree._Element, currency: str, mark: str) -> Decima
 
 def _detailed(whole: StatementLine, payment: etree._Element) -> StatementLine:
     """The line with what a payment says of itself; the entry's own words where it says nothing."""
-    is_credit = _is_credit(whole)
     # a reversal names the parties in the roles of the original payment
-    other = "Dbtr" if is_credit != whole.is_reversal else "Cdtr"
+    other = "Dbtr" if (whole.amount > 0) != whole.is_reversal else "Cdtr"
     parties = _find(payment, "RltdPties")
     remittance = _find(payment, "RmtInf")
     unstructured = [] if remittance is None else [one.text for one in _children(remittance, "Ustrd")]

@@ -109,8 +109,8 @@ def prove_statement(
     if difference:
         return unproved(
             BALANCE_PROOF_FAILED,
-            f"Opening balance {plain(opening or Decimal(0))} and entries of {plain(entries_amount)} leave {plain(difference)} "
-            f"{currency} of the closing balance {plain(closing or Decimal(0))} unexplained.",
+            f"Opening balance {plain(opening or Decimal(0))} and entries of {plain(entries_amount)} leave "
+            f"{plain(difference)} {currency} of the closing balance {plain(closing or Decimal(0))} unexplained.",
         )
     return Proof(difference_amount=difference, proof=PROVED)
 
