@@ -78,7 +78,7 @@ def _root(data: bytes) -> etree._Element:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise UnreadableFile(f"The file is not well-formed XML: {one_line(str(error))}.") from None
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise UnreadableFile("The file declares a document type (DOCTYPE), which a camt message never does.")
     return root
 
