@@ -19,6 +19,7 @@ from typing import NamedTuple
 from mt940.models import Transactions
 from mt940.options import Options
 from mt940.processors import transaction_details_post_processor
+from mt940.tags import TAG_BY_ID
 
 from paylake.contracts.statements import BOOKED, PENDING
 from paylake.statements.model import Parsed, Statement, StatementLine, UnreadableFile
@@ -36,6 +37,8 @@ ENTRY = re.compile(
 )
 WRAPPED = 64
 """From this length on a line of :86: is full, and the next one goes on in the middle of a word."""
+ELSEWHERE = frozenset({"KREF+", "KREF", "EREF+", "EREF"})
+"""What :61: says instead of a reference that stands in :86:."""
 SLASHED = re.compile(r"/(EREF|NAME|REMI)/(.*?)(?=/[A-Z]{4}/|$)")
 LABEL = re.compile(r"[A-Z]{4}:")
 """A bank's own label in a structured text, which the library leaves at the end of the value before it."""
@@ -73,6 +76,7 @@ def parse(data: bytes) -> Parsed:
     """The statements of a SWIFT file, each message one, and a line per :61:, numbered by its line in the file."""
     statements: list[Statement] = []
     lines: list[StatementLine] = []
+    faults: list[str] = []
     interim = True
     for message in _messages(data):
         reading = _read(message)
@@ -81,11 +85,13 @@ def parse(data: bytes) -> Parsed:
         statement, read = _statement(reading, len(statements) + 1, is_interim)
         statements.append(statement)
         lines.extend(read)
+        faults.extend(reading.faults)
     if not statements:
         raise UnreadableFile("The file has no line that starts a SWIFT field such as :20: or :60F:.")
     if not lines and all(one.opening_balance is None and one.closing_balance is None for one in statements):
+        because = f": {faults[0]}" if faults else ""
         raise UnreadableFile(
-            "The file has SWIFT fields, but neither a balance (:60F:, :62F:) nor an entry (:61:) is readable."
+            f"The file has SWIFT fields, but no balance (:60F:, :62F:) and no entry (:61:) is readable{because}."
         )
     return Parsed(format="mt942" if interim else "mt940", statements=tuple(statements), statement_lines=tuple(lines))
 
@@ -199,7 +205,7 @@ def _statement(reading: Reading, ordinal: int, is_interim: bool) -> tuple[Statem
     opening, closing = reading.balances.get("60"), reading.balances.get("62")
     stated = [one.currency for one in (opening, closing) if one] + reading.currencies
     floor = reading.texts.get("34F", "")[:3]
-    currency = (stated or [floor if floor.isalpha() and floor.isascii() else None])[0]
+    currency = stated[0] if stated else floor if floor.isalpha() and floor.isascii() else None
     faults = reading.faults + [f"the statement is in {currency} and in {other}" for other in stated if other != currency]
     lines = list(_lines(reading, ordinal, currency, faults))
     booked = [one for one in lines if one.status == BOOKED]
@@ -269,6 +275,8 @@ def _line(one: Tagged, details: list[Tagged], ordinal: int, account: str | None,
     found = ENTRY.fullmatch(first.rstrip())
     if not found:
         raise Fault(f"is `{(one_line(first) or '')[:40]}`, which is not a date, a mark, an amount and a code")
+    if currency is None:
+        raise Fault("has no currency: no balance of its statement is readable")
     amount = _amount(found["amount"])
     mark = found["mark"]
     # a reversed credit leaves the account as a debit does, and the other way round
@@ -288,7 +296,7 @@ def _line(one: Tagged, details: list[Tagged], ordinal: int, account: str | None,
         value_date=value_date,
         transaction_code=one_line(found["code"]),
         end_to_end_id=identifier(said.get("end_to_end_id")),
-        reference=identifier(reference),
+        reference=identifier(said.get("reference") if reference.strip() in ELSEWHERE else reference),
         bank_reference=identifier(bank_reference),
         counterparty=one_line(said.get("counterparty")),
         remittance=one_line(said.get("remittance")) or one_line(*supplement),
@@ -303,11 +311,12 @@ def _said(details: list[Tagged]) -> dict[str, str]:
         return {"remittance": " ".join(re.sub(r"^[0-9]{2}", "", line) for line in marked)}
     if re.match(r"[0-9]{3}\?[0-9]{2}", text):
         joined = {"transaction_details": "".join(one.text.replace("\n", "") for one in details if one.tag == "86")}
-        parts = transaction_details_post_processor(Transactions(options=Options.all()), None, joined, dict(joined))
+        parts = transaction_details_post_processor(Transactions(options=Options.all()), TAG_BY_ID[86], joined, dict(joined))
         purpose = parts.get("purpose") or parts.get("posting_text")
         said = {
             "end_to_end_id": LABEL.split(parts.get("end_to_end_reference") or "")[0],
             "counterparty": parts.get("applicant_name"),
+            "reference": parts.get("customer_reference"),
             "remittance": purpose,
         }
         return {key: value for key, value in said.items() if value}

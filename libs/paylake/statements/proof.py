@@ -86,7 +86,7 @@ def prove_statement(
     balances; it only proves a statement that no balance proves. A format that `must_balance` and does not is unproved.
     The source of the rule: opening balance + booked entries = closing balance (OPBD/CLBD, 60F/62F, 010/015).
     """
-    stated = [*([net] if net else []), *controls]
+    stated = [*controls, *([net] if net else [])]
     wrong = [control for control in stated if not control.agrees]
     if opening is not None and closing is not None:
         with localcontext(prec=EXACT_DIGITS):
