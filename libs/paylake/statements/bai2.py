@@ -23,6 +23,8 @@ from paylake.statements.reading import Fault, identifier, known_currency, one_li
 RECORD = re.compile(r"\s*(01|02|03|16|49|88|98|99)[,:](.*)", re.DOTALL)
 """The start of a record; a bank was seen to write a colon for the first comma."""
 NEXT_ON_THE_LINE = re.compile(r"(?<=/)\s+(?=(?:01|02|03|16|49|88|98|99),)")
+GOES_ON = "\n"
+"""Marks a field that starts a continuation: text goes on there without a comma."""
 WHOLE = re.compile(r"([+-]?)([0-9]{1,18})")
 OPENING, CLOSING = "010", "015"
 TOTALS = {"100": ("credits", 1), "400": ("debits", -1)}
@@ -47,7 +49,7 @@ class Summary(NamedTuple):
 
     code: str
     amount: int
-    count: int | None
+    items: int | None
 
 
 @dataclass
@@ -112,7 +114,7 @@ def _records(data: bytes) -> Iterator[Record]:
     for number, (code, body) in enumerate(raw, start=1):
         fields = _ended(body).split(",")
         if code == "88" and current is not None:
-            current = current._replace(fields=_continued(current, fields), size=current.size + 1)
+            current = current._replace(fields=[*current.fields, GOES_ON + fields[0], *fields[1:]], size=current.size + 1)
             continue
         if current is not None:
             yield current
@@ -124,10 +126,6 @@ def _records(data: bytes) -> Iterator[Record]:
 def _ended(body: str) -> str:
     """A record's fields without the slash that ends them."""
     return body.rstrip().removesuffix("/")
-
-
-def _continued(record: Record, fields: list[str]) -> list[str]:
-    return record.fields + fields
 
 
 def _structure(records: list[Record]) -> tuple[list[Group], Record | None]:
@@ -164,7 +162,7 @@ def _last(group: Group, records: list[Record]) -> int:
 
 
 def _group_faults(group: Group) -> list[str]:
-    status = _at(group.header.fields, 3)
+    status = _at(group.header.fields, 2)
     faults = [] if group.trailer else [f"the group of record {group.header.number} has no trailer (98)"]
     return faults + ([f"the group of record {group.header.number} {NOT_POSTED[status]}"] if status in NOT_POSTED else [])
 
@@ -274,7 +272,7 @@ def _money(minor: int, currency: str) -> Decimal:
 
 
 def _as_of(group: Group, faults: list[str]) -> date | None:
-    text = _at(group.header.fields, 4)
+    text = _at(group.header.fields, 3)
     try:
         return _day(text) if text else None
     except Fault as fault:
@@ -331,7 +329,7 @@ def _line(record: Record, ordinal: int, account: str | None, currency: str, as_o
         transaction_code=code,
         reference=identifier(_at(fields, after + 1)),
         bank_reference=identifier(_at(fields, after)),
-        remittance=one_line(",".join(fields[after + 2 :])),
+        remittance=one_line(",".join(fields[after + 2 :]).replace(f",{GOES_ON}", " ")),
     )
 
 
@@ -375,6 +373,6 @@ def _total_controls(summaries: list[Summary], booked: list[StatementLine], curre
             amounts = [abs(line.amount) for line in booked if _sign(line.transaction_code or "") == sign]
             stated = _money(one.amount, currency)
             controls.append(Control(what=f"the sum of the {name} ({one.code})", stated=stated, read=total(amounts)))
-            if one.count is not None:
-                controls.append(Control(what=f"the number of {name} ({one.code})", stated=one.count, read=len(amounts)))
+            if one.items is not None:
+                controls.append(Control(what=f"the number of {name} ({one.code})", stated=one.items, read=len(amounts)))
     return controls
