@@ -20,8 +20,8 @@ from paylake.statements.model import Parsed, Statement, StatementLine, Unreadabl
 from paylake.statements.proof import Control, prove_statement, total
 from paylake.statements.reading import Fault, identifier, known_currency, one_line
 
-RECORD = re.compile(r"\s*(01|02|03|16|49|88|98|99)[,:](.*)", re.DOTALL)
-"""The start of a record; a bank was seen to write a colon for the first comma."""
+RECORD = re.compile(r"\s*(?:(01|02|03|16|49|88|98|99),|(88):)(.*)", re.DOTALL)
+"""The start of a record; a bank was seen to write a colon after 88."""
 NEXT_ON_THE_LINE = re.compile(r"(?<=/)\s+(?=(?:01|02|03|16|49|88|98|99),)")
 GOES_ON = "\n"
 """Marks a field that starts a continuation: text goes on there without a comma."""
@@ -107,7 +107,7 @@ def _records(data: bytes) -> Iterator[Record]:
     for line in re.split(r"\r\n|\n|\r", text):
         for part in NEXT_ON_THE_LINE.split(line):
             if found := RECORD.fullmatch(part):
-                raw.append([found[1], found[2]])
+                raw.append([found[1] or found[2], found[3]])
             elif raw and part.strip():
                 raw[-1][1] += " " + part
     current: Record | None = None
