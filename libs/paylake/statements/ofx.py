@@ -24,6 +24,8 @@ from paylake.statements.reading import Fault, exact_amount, identifier, known_cu
 
 STATEMENTS = ("STMTRS", "CCSTMTRS")
 ENTRIES = {"STMTTRN": BOOKED, "STMTTRNP": PENDING}
+END = re.compile(rb"</OFX>[\s\x00\x1a]*\Z")
+"""SGML lets a reader close what is open, so a file that was cut off looks whole without this."""
 AMOUNT = re.compile(r"([+-]?)([0-9]+)(?:([.,])([0-9]*))?")
 TIME = re.compile(r"([0-9]{8})([0-9]{4}([0-9]{2}(\.[0-9]{1,3})?)?)?(\[[^\]]*\])?")
 
@@ -41,6 +43,8 @@ def parse(data: bytes) -> Parsed:
     read = sum(1 for element in found for one in element.iter() if one.tag in ENTRIES)
     if stated != read:
         faults.append(f"the file has {stated} entries (STMTTRN), of which {read} are readable")
+    if not END.search(data):
+        faults.append("the file ends before its last tag (</OFX>)")
     for element in found:
         statement, read_lines = _statement(element, len(statements) + 1, entries, faults)
         entries += sum(1 for one in element.iter() if one.tag in ENTRIES)
@@ -53,6 +57,8 @@ def parse(data: bytes) -> Parsed:
 
 def _root(data: bytes) -> Element:
     """The tree of tags. The library raises errors of many kinds on malformed files, and all mean the same here."""
+    if b"OFXHEADER" not in data:
+        raise UnreadableFile("The file has no OFX header (OFXHEADER).")
     try:
         root = OFXTree().parse(BytesIO(data))
     except Exception as error:
