@@ -16,8 +16,9 @@ import pytest
 
 from paylake.contracts.statements import NO_CONTROL, PROOF_REASONS, PROOFS, PROVED, UNPROVED
 from paylake.statements import bai2, camt, mt940
-from paylake.statements.model import Parsed, Parser, UnreadableFile
+from paylake.statements.model import Parsed, Parser
 from paylake.statements.proof import plain
+from tests.unit.statements.garbling import read_or_refused
 
 GOLDEN = Path(__file__).with_name("bank_samples.csv")
 PARSERS: dict[str, Parser] = {"camt": camt.parse, "mt940": mt940.parse, "bai2": bai2.parse}
@@ -28,10 +29,8 @@ SENTENCE = re.compile(r"[A-Z][^\n]{20,300}\.")
 
 def sample_row(name: str, parse: Parser, data: bytes) -> list[str]:
     """The row of a file: how much was read from it, the verdict, the first reason, and the exact differences."""
-    try:
-        parsed = parse(data)
-    except UnreadableFile as refusal:
-        assert SENTENCE.fullmatch(str(refusal)), refusal
+    parsed = read_or_refused(parse, data)
+    if isinstance(parsed, str):
         return [name, "0", "0", REFUSED, "", ""]
     proofs = {one.proof for one in parsed.statements}
     reasons = sorted({one.reason for one in parsed.statements if one.reason}, key=PROOF_REASONS.index)
@@ -64,10 +63,9 @@ def test_every_sample_is_read_as_it_was_by_hand(folder: str, shared_data: Callab
 @pytest.mark.parametrize("folder", PARSERS)
 def test_no_sample_ends_in_a_traceback_and_every_verdict_says_why(folder: str, shared_data: Callable[..., Path]) -> None:
     for path in sorted(shared_data(folder).iterdir()):
-        try:
-            parsed = PARSERS[folder](path.read_bytes())
-        except UnreadableFile as refusal:
-            assert SENTENCE.fullmatch(str(refusal)), path.name
+        parsed = read_or_refused(PARSERS[folder], path.read_bytes())
+        if isinstance(parsed, str):
+            assert SENTENCE.fullmatch(parsed), path.name
         else:
             check_verdicts(parsed)
 

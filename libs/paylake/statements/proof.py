@@ -101,7 +101,7 @@ def prove_statement(
         return unproved(SCHEMA_INVALID, _first_of(faults))
     if wrong:
         return unproved(CONTROL_TOTAL_MISMATCH, _first_of([_disagreement(control, currency) for control in wrong]))
-    if difference is None and must_balance:
+    if must_balance and (opening is None or closing is None):
         lacking = " and ".join(n for n, b in (("opening", opening), ("closing", closing)) if b is None)
         return unproved(BALANCE_PROOF_FAILED, f"The statement has no {lacking} balance, so nothing proves its entries.")
     if difference is None:
