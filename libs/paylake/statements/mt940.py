@@ -45,11 +45,16 @@ LABEL = re.compile(r"[A-Z]{4}:")
 
 
 class Tagged(NamedTuple):
-    """A field of a message: its tag, its text with line ends, and the line where it starts."""
+    """A field of a message: its tag, its lines, and the number of the first in the file."""
 
     tag: str
-    text: str
-    line: int
+    lines: list[str]
+    number: int
+
+    @property
+    def text(self) -> str:
+        """Its lines, with line ends between them."""
+        return "\n".join(self.lines)
 
 
 class Balance(NamedTuple):
@@ -118,11 +123,10 @@ def _messages(data: bytes) -> Iterator[list[Tagged]]:
             if found[1] == "20" and message:
                 yield message
                 message = []
-            message.append(Tagged(found[1], found[2], number))
+            message.append(Tagged(found[1], [found[2]], number))
             is_open = True
         elif is_open:
-            last = message[-1]
-            message[-1] = last._replace(text=f"{last.text}\n{line}")
+            message[-1].lines.append(line)
     if message:
         yield message
 
@@ -143,7 +147,7 @@ def _read(message: list[Tagged]) -> Reading:
             try:
                 _read_field(reading, one)
             except Fault as fault:
-                reading.faults.append(f"field :{one.tag}: in line {one.line} {fault}")
+                reading.faults.append(f"field :{one.tag}: in line {one.number} {fault}")
     return reading
 
 
@@ -206,8 +210,8 @@ def _statement(reading: Reading, ordinal: int, is_interim: bool) -> tuple[Statem
     stated = [one.currency for one in (opening, closing) if one] + reading.currencies
     floor = reading.texts.get("34F", "")[:3]
     currency = stated[0] if stated else floor if floor.isalpha() and floor.isascii() else None
-    faults = reading.faults + [f"the statement is in {currency} and in {other}" for other in stated if other != currency]
-    lines = list(_lines(reading, ordinal, currency, faults))
+    reading.faults.extend(f"the statement is in {currency} and in {other}" for other in stated if other != currency)
+    lines = list(_lines(reading, ordinal, currency))
     booked = [one for one in lines if one.status == BOOKED]
     entries_amount = total(one.amount for one in booked)
     is_comparable = len(set(stated)) <= 1
@@ -220,7 +224,7 @@ def _statement(reading: Reading, ordinal: int, is_interim: bool) -> tuple[Statem
         must_balance=not is_interim,
         net=net,
         controls=controls,
-        faults=faults,
+        faults=reading.faults,
     )
     return Statement(
         statement=ordinal,
@@ -259,17 +263,17 @@ def _sums(reading: Reading, lines: list[StatementLine]) -> tuple[Control | None,
     return Control(what="the net of the entries (90C, 90D)", stated=credits - debits, read=read), controls
 
 
-def _lines(reading: Reading, ordinal: int, currency: str | None, faults: list[str]) -> Iterator[StatementLine]:
+def _lines(reading: Reading, ordinal: int, currency: str | None) -> Iterator[StatementLine]:
     """The entries that are readable; the others are added to the faults."""
     for one, details in reading.entries:
         try:
             yield _line(one, details, ordinal, reading.texts.get("25") or None, currency)
         except Fault as fault:
-            faults.append(f"the entry in line {one.line} {fault}")
+            reading.faults.append(f"the entry in line {one.number} {fault}")
 
 
 def _line(one: Tagged, details: list[Tagged], ordinal: int, account: str | None, currency: str | None) -> StatementLine:
-    first, *supplement = one.text.split("\n")
+    first, *supplement = one.lines
     if supplement and re.fullmatch(r"[0-9]{6,10}[RECD]{1,2}[A-Z]?", first):
         first += supplement.pop(0)  # wrapped before the amount
     found = ENTRY.fullmatch(first.rstrip())
@@ -285,7 +289,7 @@ def _line(one: Tagged, details: list[Tagged], ordinal: int, account: str | None,
     reference, _, bank_reference = (found["reference"] or "").partition("//")
     said = _said(details)
     return StatementLine(
-        line=one.line,
+        line=one.number,
         statement=ordinal,
         account=account,
         currency=known_currency(currency),
@@ -305,12 +309,12 @@ def _line(one: Tagged, details: list[Tagged], ordinal: int, account: str | None,
 
 def _said(details: list[Tagged]) -> dict[str, str]:
     """What the texts of an entry (:86:, or :NS: where a bank uses that) say: structured, slashed or free."""
-    text = " ".join(_unwrapped(one.text) for one in details if one.tag == "86")
+    text = " ".join(_unwrapped(one.lines) for one in details if one.tag == "86")
     if not text.strip():
-        marked = (line for one in details for line in one.text.split("\n"))
+        marked = (line for one in details for line in one.lines)
         return {"remittance": " ".join(re.sub(r"^[0-9]{2}", "", line) for line in marked)}
     if re.match(r"[0-9]{3}\?[0-9]{2}", text):
-        joined = {"transaction_details": "".join(one.text.replace("\n", "") for one in details if one.tag == "86")}
+        joined = {"transaction_details": "".join("".join(one.lines) for one in details if one.tag == "86")}
         parts = transaction_details_post_processor(Transactions(options=Options.all()), TAG_BY_ID[86], joined, dict(joined))
         purpose = parts.get("purpose") or parts.get("posting_text")
         said = {
@@ -328,6 +332,6 @@ def _said(details: list[Tagged]) -> dict[str, str]:
     }
 
 
-def _unwrapped(text: str) -> str:
+def _unwrapped(lines: list[str]) -> str:
     """The lines of a text as one: a full line runs on, a shorter one ends with a word."""
-    return "".join(line if len(line) >= WRAPPED else f"{line} " for line in text.split("\n"))
+    return "".join(line if len(line) >= WRAPPED else f"{line} " for line in lines)
