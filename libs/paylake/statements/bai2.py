@@ -63,9 +63,10 @@ class Account:
 
 @dataclass
 class Group:
-    """The accounts of a group."""
+    """The accounts of a group, and of how many records it is made."""
 
     header: Record
+    size: int
     accounts: list[Account] = field(default_factory=list)
     trailer: Record | None = None
 
@@ -82,14 +83,14 @@ def parse(data: bytes) -> Parsed:
     if not any(group.accounts for group in groups):
         raise UnreadableFile("The file has a BAI2 header (01), but no account (03) inside a group (02).")
     broken: list[str] = [] if trailer else ["the file has no trailer (99)"]
-    controls = _controls(trailer, "file", "99", _sum_of(group.trailer for group in groups), len(groups), records, broken)
+    totals, size = _sum_of(group.trailer for group in groups), sum(record.size for record in records)
+    controls = _controls(trailer, "file", "99", totals, len(groups), size, broken)
     statements: list[Statement] = []
     lines: list[StatementLine] = []
     for group in groups:
         faults = [*broken, *_group_faults(group)]
-        inside = [record for record in records if group.header.number <= record.number <= _last(group, records)]
         accounts = _sum_of(account.trailer for account in group.accounts)
-        of_group = _controls(group.trailer, "group", "98", accounts, len(group.accounts), inside, faults)
+        of_group = _controls(group.trailer, "group", "98", accounts, len(group.accounts), group.size, faults)
         for account in group.accounts:
             statement, read = _statement(account, group, len(statements) + 1, faults, [*of_group, *controls])
             statements.append(statement)
@@ -114,7 +115,8 @@ def _records(data: bytes) -> Iterator[Record]:
     for number, (code, body) in enumerate(raw, start=1):
         fields = _ended(body).split(",")
         if code == "88" and current is not None:
-            current = current._replace(fields=[*current.fields, GOES_ON + fields[0], *fields[1:]], size=current.size + 1)
+            current.fields.extend([GOES_ON + fields[0], *fields[1:]])
+            current = current._replace(size=current.size + 1)
             continue
         if current is not None:
             yield current
@@ -138,7 +140,7 @@ def _structure(records: list[Record]) -> tuple[list[Group], Record | None]:
         if trailer is not None:
             raise UnreadableFile(f"Record {record.number} ({record.code}) follows the file's trailer (99).")
         if record.code == "02" and group is None:
-            group = Group(record)
+            group = Group(record, size=0)
             groups.append(group)
         elif record.code == "03" and group is not None and account is None:
             account = Account(record)
@@ -153,12 +155,9 @@ def _structure(records: list[Record]) -> tuple[list[Group], Record | None]:
             trailer = record
         else:
             raise UnreadableFile(f"Record {record.number} ({record.code}) is out of its place in the file.")
+        if groups and trailer is None:
+            groups[-1].size += record.size
     return groups, trailer
-
-
-def _last(group: Group, records: list[Record]) -> int:
-    """The number of a group's last record: its trailer, or the last of the file where it has none."""
-    return group.trailer.number if group.trailer else records[-1].number
 
 
 def _group_faults(group: Group) -> list[str]:
@@ -190,19 +189,16 @@ def _sum_of(trailers: Iterable[Record | None]) -> int:
 
 
 def _controls(
-    trailer: Record | None, name: str, code: str, amount: int, parts: int, records: list[Record], faults: list[str]
+    trailer: Record | None, name: str, code: str, amount: int, parts: int, size: int, faults: list[str]
 ) -> list[Control]:
     """What a trailer of a group or of the file states: the sum of the totals inside, their number, and the records."""
     if trailer is None:
         return []
-    inside = sum(record.size for record in records)
     try:
         return [
             Control(what=f"the control total of the {name} ({code})", stated=_whole(_at(trailer.fields, 0)), read=amount),
             Control(what=f"the number of parts of the {name} ({code})", stated=_whole(_at(trailer.fields, 1)), read=parts),
-            Control(
-                what=f"the number of records of the {name} ({code})", stated=_whole(_at(trailer.fields, 2)), read=inside
-            ),
+            Control(what=f"the number of records of the {name} ({code})", stated=_whole(_at(trailer.fields, 2)), read=size),
         ]
     except Fault as fault:
         faults.append(f"the trailer of the {name} ({code}) {fault}")

@@ -98,7 +98,7 @@ def _name(element: etree._Element) -> str:
 
 
 def _children(element: etree._Element, name: str) -> Iterator[etree._Element]:
-    return (child for child in element if _name(child) == name)
+    return element.iterchildren(f"{{*}}{name}")
 
 
 def _find(element: etree._Element | None, path: str) -> etree._Element | None:

@@ -59,14 +59,27 @@ def _root(data: bytes) -> Element:
     """The tree of tags. The library raises errors of many kinds on malformed files, and all mean the same here."""
     if b"OFXHEADER" not in data:
         raise UnreadableFile("The file has no OFX header (OFXHEADER).")
+    escaped = _escaped(data)
     try:
-        root = OFXTree().parse(BytesIO(data))
+        root = OFXTree().parse(BytesIO(escaped))
     except Exception as error:
         said = (one_line(str(error)) or type(error).__name__)[:120]
         raise UnreadableFile(f"The file is no readable OFX: {said}.") from None
     if root is None or root.tag != "OFX":
         raise UnreadableFile("The file is no readable OFX: its outermost tag is not OFX.")
     return root
+
+
+def _escaped(data: bytes) -> bytes:
+    """The file with the text of its CDATA escaped: the library takes all from the first to the last on a line for one."""
+    first, *sections = data.split(b"<![CDATA[")
+    parts = [first]
+    for section in sections:
+        text, end, after = section.partition(b"]]>")
+        if not end:
+            raise UnreadableFile("The file is no readable OFX: a CDATA section has no end.")
+        parts.extend([text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;"), after])
+    return b"".join(parts)
 
 
 def _text(element: Element, *paths: str) -> str | None:

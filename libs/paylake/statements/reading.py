@@ -24,8 +24,10 @@ def one_line(*texts: str | None) -> str | None:
     'RENT MAY 2026'
     """
     # control characters would survive as text, and NUL breaks many readers
-    words = "".join(c if c.isprintable() else " " for c in " ".join(text for text in texts if text)).split()
-    return " ".join(words) or None
+    joined = " ".join(text for text in texts if text)
+    if not joined.isprintable():
+        joined = "".join(c if c.isprintable() else " " for c in joined)
+    return " ".join(joined.split()) or None
 
 
 def identifier(text: str | None) -> str | None:

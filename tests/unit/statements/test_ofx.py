@@ -171,6 +171,12 @@ def test_an_entry_that_the_library_passes_over_is_missed() -> None:
     assert (one.reason, one.detail) == (SCHEMA_INVALID, "The file has 2 entries (STMTTRN), of which 1 are readable.")
 
 
+def test_sections_of_plain_text_on_one_line_do_not_swallow_the_entries_between_them() -> None:
+    one, lines = read(bank(*(entry("1", f"<NAME><![CDATA[{name}]]></NAME>") for name in ("A & B", "C <D>", "E &amp; F"))))
+    assert [line.counterparty for line in lines] == ["A & B", "C <D>", "E &amp; F"]
+    assert one.entries == 3
+
+
 def test_a_file_that_was_cut_off_is_unproved() -> None:
     """In SGML what is open may be closed by the reader, so that half an amount would look like a whole one."""
     whole = file(bank(entry("-12.50")))
@@ -184,6 +190,7 @@ def test_a_file_that_was_cut_off_is_unproved() -> None:
         (b"", "no OFX header"),
         (b"text", "no OFX header"),
         (SGML.encode(), "outermost tag"),
+        (file("<A><![CDATA[x"), "CDATA"),
         (file(), "no statement"),
         (file("<SIGNONMSGSRSV1></SIGNONMSGSRSV1>"), "no statement"),
         (file(bank("</STMTTRN></STMTTRN></OFX></OFX></OFX></OFX></OFX>")), "no readable OFX"),
