@@ -88,9 +88,11 @@ def parse(data: bytes) -> Parsed:
     statements: list[Statement] = []
     lines: list[StatementLine] = []
     for group in groups:
+        if not group.accounts:  # its trailer has no account of its own to be held against
+            controls.extend(_group_controls(group, broken))
+    for group in groups:
         faults = [*broken, *_group_faults(group)]
-        accounts = _sum_of(account.trailer for account in group.accounts)
-        of_group = _controls(group.trailer, "group", "98", accounts, len(group.accounts), group.size, faults)
+        of_group = _group_controls(group, faults)
         for account in group.accounts:
             statement, read = _statement(account, group, len(statements) + 1, faults, [*of_group, *controls])
             statements.append(statement)
@@ -203,6 +205,11 @@ def _controls(
     except Fault as fault:
         faults.append(f"the trailer of the {name} ({code}) {fault}")
         return []
+
+
+def _group_controls(group: Group, faults: list[str]) -> list[Control]:
+    totals = _sum_of(account.trailer for account in group.accounts)
+    return _controls(group.trailer, "group", "98", totals, len(group.accounts), group.size, faults)
 
 
 def _statement(

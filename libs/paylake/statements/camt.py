@@ -223,7 +223,7 @@ def _ends(balances: list[Balance]) -> tuple[Balance | None, Balance | None]:
     interim = coded("ITBD")
     if opening is None and interim and (closing is not None or len(interim) > 1):
         opening = interim[0]
-    if closing is None and opening is not None and interim and interim[-1] is not opening:
+    if closing is None and opening is not None and interim:
         closing = interim[-1]
     return opening, closing
 

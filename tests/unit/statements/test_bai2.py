@@ -165,6 +165,13 @@ def test_the_currency_says_where_the_point_is(currency: str, amount: str) -> Non
     assert one.proof == PROVED
 
 
+def test_a_currency_that_nobody_states_is_the_dollar() -> None:
+    records = file(group(account(*ENTRIES, currency=""), control=25000, currency=""), control=25000)
+    assert read(records)[0].currency == "USD"
+    records = file(group(account(*ENTRIES, currency=""), control=25000, currency="CAD"), control=25000)
+    assert read(records)[0].currency == "CAD"
+
+
 def test_a_currency_out_of_use_is_named() -> None:
     one, lines = read(single(*ENTRIES, currency="DEM"))
     assert (one.reason, lines) == (SCHEMA_INVALID, ())
@@ -221,6 +228,15 @@ def test_a_trailer_of_a_group_is_held_against_that_group_only() -> None:
     good = account(*ENTRIES)
     records = file(group(good, control=25001), group(good, control=25000), control=50001)
     assert [one.reason for one in parse("\n".join(records).encode()).statements] == [CONTROL_TOTAL_MISMATCH, None]
+
+
+def test_a_group_that_lost_its_accounts_is_held_against_the_file() -> None:
+    lost = ["02,WE,BANK,1,260302,2400,USD,2/", "98,0,1,2/"]
+    records = file(group(account(*ENTRIES), control=25000), lost, control=25000)
+    one, _ = read(records)
+    assert (one.reason, one.detail) == (
+        CONTROL_TOTAL_MISMATCH, "The number of parts of the group (98) is stated as 1 but comes to 0, a difference of 1.",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

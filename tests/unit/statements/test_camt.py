@@ -165,6 +165,14 @@ def test_a_time_counts_for_the_banks_own_day(text: str, day: date) -> None:
     assert line.booking_date == day
 
 
+def test_references_are_the_payments_own_before_those_of_the_entry() -> None:
+    own = "<Refs><AcctSvcrRef>B2</AcctSvcrRef><InstrId>I2</InstrId></Refs>"
+    structured = "<Refs><InstrId>I2</InstrId></Refs><RmtInf><Strd><CdtrRefInf><Ref>RF18</Ref></CdtrRefInf></Strd></RmtInf>"
+    of_entry = "<NtryRef>N1</NtryRef><AcctSvcrRef>B1</AcctSvcrRef>"
+    _, lines = read(*(entry("1", more=of_entry + payments(details)) for details in ("", own, structured)))
+    assert [(line.reference, line.bank_reference) for line in lines] == [("N1", "B1"), ("I2", "B2"), ("RF18", "B1")]
+
+
 def test_parts_that_add_up_to_the_entry_take_its_place() -> None:
     returned = payment("2.00", "NOTPROVIDED", "<CdtDbtInd>DBIT</CdtDbtInd>")
     one, lines = read(ends("0", "10.00"), entry("10.00", more=payments(payment("12.00", "E1"), returned)))
@@ -267,9 +275,10 @@ def test_a_summary_of_the_second_version_has_its_net_without_a_currency() -> Non
     assert (one.reason, one.difference_amount) == (CONTROL_TOTAL_MISMATCH, Decimal("0.01"))
 
 
-def test_an_entry_of_nothing_is_on_the_side_that_it_states() -> None:
-    text = "<TxsSummry><TtlDbtNtries><NbOfNtries>1</NbOfNtries><Sum>0</Sum></TtlDbtNtries></TxsSummry>"
-    one, (line,) = read(text, entry("0", "DBIT"), name="Ntfctn")
+@pytest.mark.parametrize(("name", "mark"), [("TtlDbtNtries", "DBIT"), ("TtlCdtNtries", "CRDT")])
+def test_an_entry_of_nothing_is_on_the_side_that_it_states(name: str, mark: str) -> None:
+    text = f"<TxsSummry><{name}><NbOfNtries>1</NbOfNtries><Sum>0</Sum></{name}></TxsSummry>"
+    one, (line,) = read(text, entry("0", mark), name="Ntfctn")
     assert one.proof == PROVED
     assert str(line.amount) == "0"
 

@@ -244,6 +244,14 @@ def test_a_sum_or_count_that_is_off_by_one_is_a_mismatch(debits: str, credits: s
     assert one.reason == CONTROL_TOTAL_MISMATCH
 
 
+def test_balances_in_two_currencies_have_no_difference() -> None:
+    assert read(message(closing=":62F:C260302USD100,"))[0].difference_amount is None
+
+
+def test_an_entry_of_nothing_is_a_credit_where_it_says_so() -> None:
+    assert read(interim(":61:260302C0,NTRFX", ":90C:1EUR0,"))[0].proof == PROVED
+
+
 def test_sums_of_one_side_prove_no_entries_of_the_other() -> None:
     one, _ = read(interim(":61:260302C5,NTRFX", ":61:260302D2,NTRFX", ":90C:1EUR5,"))
     assert one.proof == NO_CONTROL
