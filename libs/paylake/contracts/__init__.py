@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paylake.contracts.calendars import BUSINESS_DAYS
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
@@ -14,6 +15,7 @@ __all__ = [
     "ALL",
     "BATCH_INDEX",
     "BREAKS",
+    "BUSINESS_DAYS",
     "CONTROL_TOTALS",
     "LEDGER_ENTRIES",
     "OPEN_ITEMS",
@@ -47,4 +49,5 @@ ALL: tuple[TableContract, ...] = (
     BREAKS,
     AGGREGATE_INDEX,
     RUN_CONTROLS,
+    BUSINESS_DAYS,
 )
