@@ -7,12 +7,15 @@ from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECO
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
+from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 
 __all__ = [
+    "ADJUSTMENTS",
     "AGGREGATE_INDEX",
     "ALL",
+    "AUDIT_LOG",
     "BATCH_INDEX",
     "BREAKS",
     "BUSINESS_DAYS",
@@ -50,4 +53,6 @@ ALL: tuple[TableContract, ...] = (
     AGGREGATE_INDEX,
     RUN_CONTROLS,
     BUSINESS_DAYS,
+    ADJUSTMENTS,
+    AUDIT_LOG,
 )
