@@ -55,6 +55,11 @@ BY_NAME: dict[str, Any] = {
     "state": "OPEN",
     "finality": "final",
     "outcome": "closed",
+    "rail": "INDIA",
+    "entry": "ACT",
+    "act": "propose",
+    "hash": "0" * 64,
+    "previous_hash": "0" * 64,
     "row_kind": "PROOF",
     "risk_score": 0,
     "gateway_amount": Decimal("100.0000"),
@@ -62,7 +67,10 @@ BY_NAME: dict[str, Any] = {
 }
 """What a required column says where its type's default would break the contract's checks."""
 
-BY_TABLE: dict[str, dict[str, Any]] = {"ledger_entries": {"status": "SUCCESS"}}
+BY_TABLE: dict[str, dict[str, Any]] = {
+    "ledger_entries": {"status": "SUCCESS"},
+    "adjustments": {"original_business_date": date(2026, 3, 30)},
+}
 
 
 def default(contract: TableContract, field: Field) -> Any:

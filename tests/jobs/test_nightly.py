@@ -414,7 +414,7 @@ def test_a_late_leg_resolves_its_break_and_no_other(spark: SparkSession, nights:
     assert found == {
         "late": ("MISSING_CBS", "RESOLVED", FIRST, SECOND, Decimal("12.3400"), "INR"),
         "dated": ("MISSING_PG", "RESOLVED", FIRST, SECOND, Decimal("8.0000"), "INR"),
-        "off": ("AMOUNT_MISMATCH", "OPEN", FIRST, None, Decimal("50.0000"), "INR"),
+        "off": ("AMOUNT_MISMATCH", "SUGGESTED", FIRST, None, Decimal("50.0000"), "INR"),
         "duplicate": ("DUPLICATE_POSTING", "OPEN", FIRST, None, Decimal("70.0000"), "INR"),
         "rejected": ("MISSING_CBS", "OPEN", FIRST, None, Decimal("5.0000"), "INR"),
     }

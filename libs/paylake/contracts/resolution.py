@@ -39,7 +39,7 @@ class ActKind(StrEnum):
 
 MOVES: dict[ActKind, tuple[State, ...]] = {
     ActKind.PROPOSE: (State.OPEN, State.REOPENED, State.SUGGESTED),
-    ActKind.APPROVE: (State.SUGGESTED, State.IN_REVIEW),
+    ActKind.APPROVE: (State.SUGGESTED, State.IN_REVIEW, State.REOPENED),
     ActKind.REJECT: (State.SUGGESTED, State.IN_REVIEW),
     ActKind.REOPEN: (State.RESOLVED, State.WRITTEN_OFF),
     ActKind.REPLAY: (State.OPEN, State.REOPENED, State.SUGGESTED, State.IN_REVIEW),

@@ -151,6 +151,8 @@ def _what_is_meant(case: Case, act: Act) -> tuple[str | None, str | None]:
     """What an approval or a rejection speaks of: its resolution and its maker; ActRefused where that has changed."""
     in_review = case.state == State.IN_REVIEW
     current = case.proposal_id if in_review else case.suggestion_id
+    if current is None:
+        raise ActRefused(f"Nothing is proposed for break {case.break_id}; propose something first.")
     if act.of != current:
         raise ActRefused(f"The proposal {act.of} of break {case.break_id} has been replaced by {current}; look at it again.")
     return (case.proposed_resolution, case.maker) if in_review else (case.suggested_resolution, case.suggested_by)

@@ -95,7 +95,8 @@ def test_what_was_replaced_meanwhile_cannot_be_approved() -> None:
 @pytest.mark.parametrize(
     ("state", "kind", "says"),
     [
-        ("OPEN", ActKind.APPROVE, "is OPEN; it can be approved while it is SUGGESTED, IN_REVIEW"),
+        ("OPEN", ActKind.APPROVE, "is OPEN; it can be approved while it is SUGGESTED, IN_REVIEW, REOPENED"),
+        ("REOPENED", ActKind.APPROVE, "Nothing is proposed for break b1"),
         ("RESOLVED", ActKind.PROPOSE, "is RESOLVED; it can be proposed for while it is OPEN, REOPENED, SUGGESTED"),
         ("OPEN", ActKind.REOPEN, "is OPEN; it can be reopened while it is RESOLVED, WRITTEN_OFF"),
         ("IN_REVIEW", ActKind.PROPOSE, "is IN_REVIEW"),
