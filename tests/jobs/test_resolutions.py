@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from paylake import act_store, audit, breaks, breaks_command, resolutions, tables
+from paylake import act_store, audit, breaks, breaks_command, cli, resolutions, tables
 from paylake.breaks import Wanted
 from paylake.contracts import AUDIT_LOG, BREAKS, RUN_CONTROLS
 from paylake.contracts.resolution import BREAK_EXPORT, ActKind
@@ -185,6 +185,26 @@ def test_a_flipped_byte_on_disk_is_told_in_a_sentence(spark: SparkSession, mine:
             checksum.unlink()
     with pytest.raises(SourceError, match="The audit log of .* cannot be read .*: a file of it is damaged or missing"):
         audit.faults(spark, mine)
+
+
+def test_the_command_names_the_last_hash_or_what_is_wrong(
+    spark: SparkSession, mine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    act_flags = ["--lake", mine, "--break", "suggested", "--who", "asha", "--why", "as agreed"]
+    assert cli.main(["breaks", "approve", *act_flags]) == 0
+    assert capsys.readouterr().out.startswith("approve: break suggested becomes RESOLVED with the next nightly run (act ")
+    assert cli.main(["breaks", "approve", *act_flags]) == 1
+    assert capsys.readouterr().err.startswith("paylake: Break suggested is RESOLVED; it can be approved while it is SUGG")
+    assert cli.main(["period", "close", "--lake", mine, "--until", "2026-03-31", "--who", "ben", "--why", "month end"]) == 0
+    settle(spark, mine)
+    log = audit.rows(spark, mine)
+    assert cli.main(["audit", "verify", "--lake", mine]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"4 rows of audit_log are whole, and the tables are as they say; the last one has the hash {log[-1]['hash']}."
+    )
+    spark.sql(f"DELETE FROM delta.`{tables.location(mine, AUDIT_LOG)}` WHERE sequence = 2")
+    assert cli.main(["audit", "verify", "--lake", mine]) == 1
+    assert "Row 2 of audit_log is missing or repeated" in capsys.readouterr().err
 
 
 def test_an_act_is_written_once(spark: SparkSession, mine: str) -> None:
