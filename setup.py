@@ -25,7 +25,7 @@ setup(
     install_requires=[
         "babel>=2.14",
         "faker>=30",
-        "holidays>=0.108",
+        "holidays>=0.109",
         "jinja2>=3.1",
         "kafka-python==2.2.15",
         "lxml>=6.1",

@@ -55,6 +55,11 @@ BY_NAME: dict[str, Any] = {
     "state": "OPEN",
     "finality": "final",
     "outcome": "closed",
+    "rail": "INDIA",
+    "entry": "ACT",
+    "act": "propose",
+    "hash": "0" * 64,
+    "previous_hash": "0" * 64,
     "row_kind": "PROOF",
     "risk_score": 0,
     "gateway_amount": Decimal("100.0000"),
@@ -71,6 +76,7 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "reconciled_entries": {"status": "EXCLUDED"},
     "reconciliation_proof": {"closes": True},
     "settlement_lines": {"type": "SALE", "fee_amount": Decimal("0.000000")},
+    "adjustments": {"original_business_date": date(2026, 3, 30)},
 }
 
 

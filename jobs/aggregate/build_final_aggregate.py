@@ -9,14 +9,15 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from paylake import nightly
+from paylake import nightly, resolutions
+from paylake.resolutions import LimitSettings
 from paylake.session import run
 from paylake.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildFinalAggregateSettings:
-    """Write the final indexes of one business date and publish them, if their totals close."""
+class BuildFinalAggregateSettings(LimitSettings):
+    """Write the final indexes of one business date, publish them if their totals close, and apply what people decided."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "spark-submit jobs/aggregate/build_final_aggregate.py --business-date 2026-01-15",
@@ -41,6 +42,14 @@ def main(spark: SparkSession, settings: BuildFinalAggregateSettings) -> None:
         done.outcome,
         "published" if done.changed else "no news",
         nightly.proof_table(done),
+    )
+    settled = resolutions.settle(spark, settings.lake, settings.business_date, done.run_id, run_at, settings.limits())
+    log.info(
+        "breaks: %d acts applied, %d refused, %d resolved by policy; %d rows on commits in audit_log",
+        settled.applied,
+        settled.refused,
+        settled.auto_resolved,
+        settled.commits,
     )
     for why, count in done.differences.items():
         log.warning("stream and batch differ in %d transactions: %s", count, why)

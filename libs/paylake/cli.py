@@ -35,6 +35,9 @@ COMMANDS: dict[str, Command] = {
     "reconcile": Command("reconcile files or tables by a rule set: try it first", "paylake.reconcile_command:main"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
     "sql": Command("ask a lake in SQL: its tables, and the views of what is published", "paylake.sql_command:main"),
+    "breaks": Command("list, show, resolve, replay and export breaks", "paylake.breaks_command:main"),
+    "audit": Command("verify the audit log and what it says of the tables", "paylake.audit_command:main"),
+    "period": Command("close the books up to a business date", "paylake.audit_command:period"),
     "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,9 +14,12 @@ from pyspark.sql import functions as F
 
 from paylake import tables
 from paylake.contracts import (
+    ADJUSTMENTS,
     AGGREGATE_INDEX,
+    AUDIT_LOG,
     BATCH_INDEX,
     BREAKS,
+    BUSINESS_DAYS,
     CONTROL_TOTALS,
     LEDGER_ENTRIES,
     OPEN_ITEMS,
@@ -24,15 +28,18 @@ from paylake.contracts import (
     RECONCILIATION_PARTIAL,
     RUN_CONTROLS,
 )
+from paylake.contracts.resolution import ADJUSTED, ActKind
 from paylake.contracts.topics import CONTROLS, TOPIC_LEDGERS
 from paylake.errors import ControlError, SourceError
-from paylake.indexes import comparison, proof, versions
+from paylake.indexes import breaks, comparison, proof, versions
+from paylake.indexes.adjustments import adjustments
 from paylake.indexes.batch_index import batch_index, dated, recompute, unreleased
 from paylake.indexes.control_totals import parse_control_totals
 from paylake.indexes.proof import OffsetCount, OffsetProof, Proof, Sum
 from paylake.reconciliation.clock import Clock, Ends
 from paylake.reconciliation.overdue import DUE_TYPE, due_by_ledger
 from paylake.reconciliation.rules import Rules
+from paylake.resolution.calendars import business_day_rows
 from paylake.settings import KafkaSettings
 from paylake.stream_state import StreamState
 
@@ -127,22 +134,27 @@ def build_final_aggregate(
 ) -> Run:
     """Merge, prove, write versions, and publish with the last row; a date without news writes nothing.
 
+    A date of a closed period stays as it was published: what differs is booked as adjustments in the open period.
     Raises ControlError, with a table of the differences, where the totals do not close: then nothing is published.
     """
-    tables.create(spark, lake, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS)
+    tables.create(spark, lake, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS, AUDIT_LOG, ADJUSTMENTS)
+    days = _business_days(spark, lake)
     pin = Pin.latest(spark, lake)
     of_date = F.col("business_date") == F.lit(business_date)
     batch = tables.read(spark, lake, BATCH_INDEX).where(of_date)
     stream = dated(_stream(spark, lake, pin, business_date), _final_dates(spark, lake, business_date)).persist()
     latest = versions.merged(batch, stream.where(of_date)).persist()
     try:
+        published = _published(spark, lake, business_date)
+        closed_until = closed_until_date(spark, lake)
+        if published and closed_until is not None and business_date <= closed_until:
+            return _adjust(spark, lake, business_date, latest, days, f"{published[-1]}-adjusted", run_at, closed_until)
         why = {r["why"]: r["count"] for r in comparison.differences(batch, stream).groupBy("why").count().collect()}
         index = latest.select(*_PROVED).unionByName(
             stream.join(latest.select("transaction_id"), on="transaction_id", how="left_anti").select(*_PROVED)
         )
         proofs = _prove(spark, lake, business_date, pin, index)
         offsets = _prove_offsets(spark, lake, pin, transactional)
-        published = _published(spark, lake, business_date)
         # a run that crashed before it published has left rows under this number: they are adopted, not doubled
         run_id = f"{business_date}-{len(published) + 1:03d}"
         outcome = proof.outcome_of([*proofs, *offsets])
@@ -155,7 +167,7 @@ def build_final_aggregate(
         found = versions.changes(latest, current, run_id, run_at)
         added, closed = found.added.persist(), found.closed.persist()
         known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
-        news = versions.breaks(latest, known_breaks, run_id, run_at).persist()
+        news = breaks.news(latest, known_breaks, days, run_id, run_at).persist()
         # what a crashed run left is no news by its content, and has to be published all the same
         is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
         changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
@@ -163,13 +175,7 @@ def build_final_aggregate(
             return replace(run, run_id=published[-1], changed=False)
         if changed:
             _write_versions(lake, business_date, added, closed, run_id, run_at)
-            tables.merge(
-                news,
-                lake,
-                BREAKS,
-                on="t.break_id = s.break_id",
-                update={c: f"s.`{c}`" for c in BREAKS.columns},
-            )
+            _write_breaks(news, lake)
             aggregated = latest.withColumn("run_id", F.lit(run_id))
             tables.replace_where(
                 versions.aggregate(aggregated),
@@ -270,6 +276,55 @@ def _write_versions(
     on = f"t.recon_id = s._closes AND t.is_current AND t.business_date = DATE'{business_date}'"
     update = {"valid_to": "s.valid_to", "is_current": "false", "closed_by_run_id": "s.run_id"}
     tables.merge(source, lake, RECONCILIATION_INDEX, on=on, update=update)
+
+
+def _write_breaks(news: DataFrame, lake: str) -> None:
+    tables.merge(news, lake, BREAKS, on="t.break_id = s.break_id", update={c: f"s.`{c}`" for c in BREAKS.columns})
+
+
+def _adjust(
+    spark: SparkSession,
+    lake: str,
+    business_date: date,
+    latest: DataFrame,
+    days: DataFrame,
+    run_id: str,
+    run_at: datetime,
+    closed_until: date,
+) -> Run:
+    """Book what differs from a closed date's published versions in the open period; its breaks go on living."""
+    of_date = F.col("business_date") == F.lit(business_date)
+    current = tables.read(spark, lake, RECONCILIATION_INDEX).where(of_date & F.col("is_current"))
+    known = tables.read(spark, lake, ADJUSTMENTS).where(F.col("original_business_date") == F.lit(business_date))
+    found = adjustments(latest, current, known, closed_until + A_DAY, run_id, run_at).persist()
+    known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
+    news = breaks.news(latest, known_breaks, days, run_id, run_at, agreed=ADJUSTED).persist()
+    is_adjusted, is_news = not found.isEmpty(), not news.isEmpty()
+    if is_adjusted:
+        tables.append(found, lake, ADJUSTMENTS)
+    if is_news:
+        _write_breaks(news, lake)
+    return Run(run_id, "period closed", False, is_adjusted or is_news, (), (), {})
+
+
+def closed_until_date(spark: SparkSession, lake: str) -> date | None:
+    """The last business date of the closed period, by the acts that were applied; None where none is closed."""
+    acts = tables.read(spark, lake, AUDIT_LOG).where(
+        (F.col("entry") == "ACT") & (F.col("act") == ActKind.CLOSE_PERIOD.value)
+    )
+    row = acts.agg(F.max(F.to_date("subject")).alias("until")).first()
+    return row["until"] if row is not None else None
+
+
+def _business_days(spark: SparkSession, lake: str) -> DataFrame:
+    """The table of business days, written where it is not there or the calendars have changed."""
+    tables.create(spark, lake, BUSINESS_DAYS)
+    rows = business_day_rows()
+    said = {"calendars": hashlib.sha256(repr(rows).encode()).hexdigest()}
+    if tables.last_commit(spark, lake, BUSINESS_DAYS).metadata != said:
+        frame = spark.createDataFrame(rows, BUSINESS_DAYS.schema).coalesce(1)
+        tables.overwrite(frame, lake, BUSINESS_DAYS, said)
+    return tables.read(spark, lake, BUSINESS_DAYS)
 
 
 def _published(spark: SparkSession, lake: str, business_date: date) -> list[str]:

@@ -156,3 +156,10 @@ def content_hash(df: DataFrame, columns: tuple[str, ...]) -> tuple[int, str]:
     row = df.agg(F.count("*").alias("n"), F.sum(row_hash).alias("h")).first()
     assert row is not None
     return row["n"], str(row["h"])
+
+
+def latest_version(spark: SparkSession, lake: str, contract: TableContract) -> int:
+    """The number of the table's latest commit."""
+    row = DeltaTable.forPath(spark, location(lake, contract)).history(1).select("version").first()
+    assert row is not None
+    return int(row["version"])

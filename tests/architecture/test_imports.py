@@ -16,7 +16,7 @@ MODULES = {
     for path in sorted((LIBS / "paylake").rglob("*.py"))
 }
 
-NOUNS = frozenset({"payments", "statements", "matching", "reconciliation", "indexes", "simulation"})
+NOUNS = frozenset({"payments", "statements", "matching", "reconciliation", "indexes", "resolution", "simulation"})
 CORE = frozenset({"errors", "contracts", "columns", "quality"})
 EDGES = frozenset({"tables", "streams", "session"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "quality": frozenset({"errors", "contracts", "columns"}),
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},
+    "resolution": CORE | {"resolution"},
     "indexes": CORE | NOUNS - {"simulation"},
     "simulation": CORE | {"simulation", "settings"},
     "settings": frozenset({"errors"}),

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.batch import ingest_statements
-from paylake import ingest_command, tables
 from paylake import ingest as ingestion
+from paylake import ingest_command, tables
 from paylake.contracts import ALL, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 from paylake.contracts.views import VIEWS

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from paylake import tables, views
-from paylake.contracts import AGGREGATE_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS, TableContract
+from paylake.contracts import AGGREGATE_INDEX, BREAKS, BUSINESS_DAYS, RECONCILIATION_INDEX, RUN_CONTROLS, TableContract
 from paylake.contracts.views import (
     V_AGGREGATE_INDEX,
     V_DAILY_PROOF,
@@ -19,7 +19,8 @@ from paylake.contracts.views import (
     V_PUBLISHED_RUNS,
     V_RECONCILIATION_INDEX,
 )
-from paylake.indexes import versions
+from paylake.indexes import breaks
+from paylake.resolution.calendars import business_day_rows
 from tests.builders import NOON, as_dicts, by_key, day, legs, rows
 
 MONDAY, TUESDAY = day("2026-03-30"), day("2026-03-31")
@@ -170,7 +171,7 @@ def test_a_break_says_in_the_view_what_the_nightly_run_wrote_of_it(spark: SparkS
     twice = {"status": "MISMATCH", "kind": "DUPLICATE_POSTING", "reasons": ["DUPLICATE_POSTING", "AMOUNT_UNDER"],
              "family": "IDENTITY", **legs(core={"amount": NINETY}), "difference_amount": TEN}  # fmt: skip
     broken = [
-        version(name, FIRST, severity="High", reason="x", owner="x", **columns)
+        version(name, FIRST, severity="High", reason="x", owner="x", risk_class="x", **columns)
         for name, columns in {
             "a": {k: v for k, v in UNDER.items() if k not in ("severity", "reason", "owner")},
             "b": {k: v for k, v in NO_GATEWAY.items() if k not in ("severity", "reason", "owner")},
@@ -182,9 +183,13 @@ def test_a_break_says_in_the_view_what_the_nightly_run_wrote_of_it(spark: SparkS
     write(spark, lake, RECONCILIATION_INDEX, *broken)
     latest = tables.read(spark, lake, RECONCILIATION_INDEX)
     tables.create(spark, lake, BREAKS)
-    tables.append(versions.breaks(latest, tables.read(spark, lake, BREAKS), FIRST, NOON), lake, BREAKS)
+    days = spark.createDataFrame(business_day_rows(), BUSINESS_DAYS.schema)
+    tables.append(breaks.news(latest, tables.read(spark, lake, BREAKS), days, FIRST, NOON), lake, BREAKS)
     seen, written = views.read(spark, lake, V_OPEN_BREAKS), tables.read(spark, lake, BREAKS)
     both = [c for c in written.columns if c in seen.columns]
-    assert {c for c in written.columns if c not in both} == {"state", "resolved_at", "resolved_by_run_id"}
+    assert {c for c in written.columns if c not in both} == {
+        "checker", "resolution", "resolution_note", "rejected_suggestion_id", "replayed_to", "resolved_at", "reopened_at",
+        "resolved_by_run_id", "reopened_by_run_id", "act_sequence",
+    }  # fmt: skip
     assert as_dicts(seen, *both) == as_dicts(written, *both)
     assert {r["amount"] for r in seen.collect()} == {TEN, HUNDRED, ZERO}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyspark.sql.types import ArrayType, BooleanType, DateType, LongType, StringType, TimestampType
 
 from paylake.contracts.reconciliation import DECISION_CHECKS, DECISION_FIELDS, ITEM_FIELDS
-from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract
+from paylake.contracts.resolution import BREAK_FIELDS, LIFE_FIELDS, State
+from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract, one_of
 
 QUARANTINED_LEGS = Field(
     "quarantined_legs", ArrayType(StringType()), "Ledgers whose record of the transaction lies in quarantine."
@@ -54,7 +55,7 @@ RECONCILIATION_INDEX = TableContract(
 BREAKS = TableContract(
     name="breaks",
     layer="final",
-    doc="One row per break, open or resolved.",
+    doc="One row per break and its life: when it is due, what is proposed, who decided.",
     fields=(
         Field("break_id", StringType(), "Deterministic identifier of the break."),
         Field("recon_id", StringType(), "Economic event that is broken."),
@@ -73,16 +74,27 @@ BREAKS = TableContract(
         ),
         Field("currency", StringType(), "Currency of the amount: the gateway's, else core's, else mobile's."),
         QUARANTINED_LEGS,
-        Field("state", StringType(), "OPEN or RESOLVED."),
+        *BREAK_FIELDS,
+        Field("state", StringType(), "OPEN, SUGGESTED, IN_REVIEW, RESOLVED, WRITTEN_OFF or REOPENED."),
+        *LIFE_FIELDS,
+        Field("sla_due_at", TimestampType(), "By when somebody has to act on it, by its severity."),
         Field("opened_at", TimestampType(), "Time of the run that first found it."),
-        Field("resolved_at", TimestampType(), "Time of the run that no longer found it.", nullable=True),
+        Field("resolved_at", TimestampType(), "Time of the run or act that ended it.", nullable=True),
+        Field("reopened_at", TimestampType(), "Time of the run or act that last reopened it.", nullable=True),
         Field("opened_by_run_id", StringType(), "Run that first found it."),
-        Field("resolved_by_run_id", StringType(), "Run that no longer found it.", nullable=True),
+        Field("resolved_by_run_id", StringType(), "Run that no longer found it, or that applied the act.", nullable=True),
+        Field(
+            "reopened_by_run_id",
+            StringType(),
+            "Run that found other facts after it had ended, or that applied the act.",
+            nullable=True,
+        ),
+        Field("act_sequence", LongType(), "Row of audit_log with the last act on it; 0 before the first.", lineage=True),
     ),
     key=("break_id",),
     partition_by=("business_date",),
     checks=(
-        Check("state_known", "state IN ('OPEN', 'RESOLVED')"),
+        Check("state_known", one_of("state", [s.value for s in State])),
         Check("amount_not_negative", "amount >= 0"),
     ),
 )

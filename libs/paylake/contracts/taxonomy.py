@@ -36,6 +36,10 @@ class Severity(StrEnum):
     CRITICAL = "Critical"
 
 
+SLA_HOURS: dict[Severity, int] = {Severity.CRITICAL: 4, Severity.HIGH: 24, Severity.MEDIUM: 72, Severity.LOW: 168}
+"""Severity -> hours within which somebody has to act on a break, from the run that found it."""
+
+
 class Family(StrEnum):
     """The family of a break, in order of precedence: the first that applies gives the primary reason."""
 

@@ -33,6 +33,9 @@ TOPICS: dict[str, Topic] = {
     CONTROLS: Topic("Control totals that each source publishes per currency and hour.", partitions=1),
 }
 
+REPLAY_SUFFIX = "-replay"
+"""What a ledger's topic is called further where it takes records that it is missing."""
+
 LEDGER_TOPICS: dict[str, str] = {t.ledger: name for name, t in TOPICS.items() if t.ledger}
 """Ledger -> its topic."""
 

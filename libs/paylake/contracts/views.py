@@ -13,7 +13,10 @@ from string import Formatter
 
 from pyspark.sql.types import TimestampType
 
+from paylake.contracts.calendars import AGE_BUCKETS, BUSINESS_DAYS, OLDEST_BUCKET
 from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
+from paylake.contracts.resolution import ENDED, LEDGERS_AGREE
+from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 from paylake.contracts.topics import LEDGERS
 from paylake.errors import ContractError
@@ -102,7 +105,8 @@ V_OPEN_BREAKS = View(
     name="v_open_breaks",
     doc="One row per break of a published current version, with its age in days at the last published business date. "
     "What the break is comes from the version, since a run changes and resolves rows of breaks in place before it "
-    "publishes; only its identifier and when it was first found come from breaks.",
+    "publishes; only its identifier, its dates and its life come from breaks. One that a person or a policy has ended is "
+    "not open; nor is one whose period is closed and whose ledgers agree since.",
     reads=(V_RECONCILIATION_INDEX, BREAKS, V_PUBLISHED_RUNS),
     # each dialect has a date_diff of its own; the days of an interval are the same in both
     body=f"""\
@@ -111,12 +115,35 @@ SELECT b.break_id, i.recon_id, i.transaction_id, i.business_date, i.kind, i.fami
   CAST(CASE i.family WHEN 'AMOUNT' THEN i.difference_amount WHEN 'DATE' THEN 0
     ELSE {_first_leg("amount", of="i.")} END AS DECIMAL(18, 4)) AS amount,
   {_first_leg("currency", of="i.")} AS currency,
-  i.quarantined_legs, CAST(b.opened_at AS TIMESTAMP) AS opened_at, b.opened_by_run_id, d.as_of_date,
+  i.quarantined_legs, i.risk_score, i.risk_class, b.rail, b.expected_settlement_date, b.state, b.suggestion_id,
+  b.suggested_resolution, b.suggested_by, b.suggestion_evidence, b.suggestion_basis_points, b.escalated_for,
+  b.proposal_id, b.proposed_resolution, b.maker, CAST(b.sla_due_at AS TIMESTAMP) AS sla_due_at,
+  CAST(b.opened_at AS TIMESTAMP) AS opened_at, b.opened_by_run_id, d.as_of_date,
   CAST(EXTRACT(DAY FROM (CAST(d.as_of_date AS TIMESTAMP) - CAST(i.business_date AS TIMESTAMP))) AS INTEGER) AS age_days
 FROM {{v_reconciliation_index}} i
 LEFT JOIN {{breaks}} b ON b.recon_id = i.recon_id AND b.kind = i.kind
 CROSS JOIN (SELECT MAX(business_date) AS as_of_date FROM {{v_published_runs}}) d
-WHERE i.kind IS NOT NULL""",
+WHERE i.kind IS NOT NULL
+  AND (b.state IS NULL OR b.state NOT IN ({", ".join(f"'{s.value}'" for s in ENDED)})
+    OR COALESCE(b.resolution, '{LEDGERS_AGREE}') = '{LEDGERS_AGREE}')""",
+)
+
+_AGE = "GREATEST(a.business_days_passed - e.business_days_passed, 0)"
+
+V_BREAK_AGEING = View(
+    name="v_break_ageing",
+    doc="One row per break of v_open_breaks with its age at the last published business date, in business days of its rail "
+    "since its money was to settle, and the bucket of the age. Beyond 30 a break is escalated, beyond 90 reviewed for being "
+    "written off.",
+    reads=(V_OPEN_BREAKS, BUSINESS_DAYS),
+    body=f"""\
+SELECT o.break_id, o.transaction_id, o.business_date, o.kind, o.reason, o.severity, o.owner, o.amount, o.currency, o.state,
+  o.rail, o.expected_settlement_date, o.sla_due_at, o.as_of_date, {_AGE} AS age_business_days,
+  CASE {" ".join(f"WHEN {_AGE} <= {last} THEN '{name}'" for last, name in AGE_BUCKETS)} ELSE '{OLDEST_BUCKET}' END
+    AS age_bucket
+FROM {{v_open_breaks}} o
+JOIN {{business_days}} e ON e.rail = o.rail AND e.day = o.expected_settlement_date
+JOIN {{business_days}} a ON a.rail = o.rail AND a.day = o.as_of_date""",
 )
 
 V_DAILY_PROOF = View(
@@ -153,13 +180,55 @@ FROM (
 ) sums""",
 )
 
+_POSTED = "file_sha256 IN (SELECT file_sha256 FROM {statement_files} WHERE state IN ('POSTED', 'ACCEPTED'))"
+"""What of a file counts: its proof closed, or a person accepted it."""
+
+V_STATEMENTS = View(
+    name="v_statements",
+    doc="One row per statement of a posted file, with the balance that the account's statement before it closed with; where "
+    "`gap_amount` is not zero, a statement between them is missing.",
+    reads=(STATEMENTS, STATEMENT_FILES),
+    body=f"""\
+SELECT {_columns(STATEMENTS)},
+  opening_balance - LAG(closing_balance) OVER (
+    PARTITION BY account, currency ORDER BY closing_date, opening_date, sequence, file_sha256, statement) AS gap_amount
+FROM {{statements}}
+WHERE {_POSTED}""",
+)
+
+V_STATEMENT_LINES = View(
+    name="v_statement_lines",
+    doc="One row per entry of a bank statement whose file is posted.",
+    reads=(STATEMENT_LINES, STATEMENT_FILES),
+    body=f"SELECT {_columns(STATEMENT_LINES)}\nFROM {{statement_lines}}\nWHERE {_POSTED}",
+)
+
+V_PAYOUT_TIEOUT = View(
+    name="v_payout_tieout",
+    doc="One row per payout of a posted file: its components, and what is paid less what they come to.",
+    reads=(PAYOUTS, STATEMENT_FILES),
+    body=f"SELECT {_columns(PAYOUTS)}\nFROM {{payouts}}\nWHERE {_POSTED}",
+)
+
+V_SETTLEMENT_LINES = View(
+    name="v_settlement_lines",
+    doc="One row per line of a processor's report whose file is posted.",
+    reads=(SETTLEMENT_LINES, STATEMENT_FILES),
+    body=f"SELECT {_columns(SETTLEMENT_LINES)}\nFROM {{settlement_lines}}\nWHERE {_POSTED}",
+)
+
 VIEWS: tuple[View, ...] = (
     V_PUBLISHED_RUNS,
     V_RECONCILIATION_INDEX,
     V_AGGREGATE_INDEX,
     V_OPEN_BREAKS,
+    V_BREAK_AGEING,
     V_DAILY_PROOF,
     V_MATCH_RATE,
+    V_STATEMENTS,
+    V_STATEMENT_LINES,
+    V_PAYOUT_TIEOUT,
+    V_SETTLEMENT_LINES,
 )
 """Every view, each after what it reads."""
 

@@ -9,8 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from paylake.columns.hashing import content_hash
-from paylake.contracts.indexes import AGGREGATE_INDEX, BREAKS, RECONCILIATION_INDEX
-from paylake.contracts.topics import LEDGERS
+from paylake.contracts.indexes import AGGREGATE_INDEX, RECONCILIATION_INDEX
 from paylake.quality import conform
 
 SAID = tuple(name for name in RECONCILIATION_INDEX.content_columns if name not in ("recon_id", "content_hash"))
@@ -64,45 +63,6 @@ def changes(latest: DataFrame, current: DataFrame, run_id: str, run_at: datetime
     })  # fmt: skip
     closed = compared.where((is_gone | is_changed) & F.col("_known_hash").isNotNull()).select("recon_id")
     return Changes(conform(added, RECONCILIATION_INDEX), closed)
-
-
-def breaks(latest: DataFrame, known: DataFrame, run_id: str, run_at: datetime) -> DataFrame:
-    """One row per break that a run opens, changes or resolves; none where there is no news."""
-    amounts_differ = F.array_contains("reasons", "AMOUNT_OVER") | F.array_contains("reasons", "AMOUNT_UNDER")
-    reference = F.coalesce(*(F.col(f"{ledger}_amount") for ledger in LEDGERS))
-    amount = (
-        F.when((F.col("family") == "AMOUNT") & amounts_differ, F.col("difference_amount"))
-        .when(F.col("family") == "DATE", F.lit(0))
-        .otherwise(reference)
-    )
-    found = latest.where("kind IS NOT NULL").select(
-        F.left(F.sha2(F.concat_ws("|", "recon_id", "kind"), 256), F.lit(32)).alias("break_id"),
-        "recon_id", "transaction_id", "business_date", "kind", "family", "reason", "reasons", "severity", "owner",
-        amount.alias("amount"),
-        F.coalesce(*(F.col(f"{ledger}_currency") for ledger in LEDGERS)).alias("currency"),
-        "quarantined_legs",
-    )  # fmt: skip
-    content = [c for c in found.columns if c != "break_id"]
-    old = known.select("break_id", *(F.col(c).alias(f"_{c}") for c in known.columns if c != "break_id"))
-    compared = found.join(old, on="break_id", how="full_outer")
-    is_found = F.col("recon_id").isNotNull()
-    same = F.col("_state").eqNullSafe(F.lit("OPEN"))
-    for c in content:
-        same = same & F.col(c).eqNullSafe(F.col(f"_{c}"))
-    is_resolved = ~is_found & (F.col("_state") == "OPEN")
-    news = compared.where((is_found & ~same) | is_resolved)
-    return conform(
-        news.select(
-            "break_id",
-            *(F.when(is_found, F.col(c)).otherwise(F.col(f"_{c}")).alias(c) for c in content),
-            F.when(is_found, "OPEN").otherwise("RESOLVED").alias("state"),
-            F.coalesce("_opened_at", F.lit(run_at)).alias("opened_at"),
-            F.when(~is_found, F.lit(run_at)).alias("resolved_at"),
-            F.coalesce("_opened_by_run_id", F.lit(run_id)).alias("opened_by_run_id"),
-            F.when(~is_found, F.lit(run_id)).alias("resolved_by_run_id"),
-        ),
-        BREAKS,
-    )
 
 
 def aggregate(current: DataFrame) -> DataFrame:
