@@ -113,7 +113,9 @@ def test_the_builders_row_keeps_every_contract(spark: SparkSession) -> None:
 
 @every_table
 def test_reject_is_what_a_failed_promise_does(contract: TableContract) -> None:
-    assert {c.action for c in contract.all_checks} == {Action.REJECT}
+    warns = {c.name for c in contract.all_checks if c.action is not Action.REJECT}
+    # a line that a processor states so unproves its file, and nothing of it is lost
+    assert warns == ({"net_is_amount_less_fee"} if contract is SETTLEMENT_LINES else set())
 
 
 def test_the_data_dictionary_is_current() -> None:
