@@ -12,6 +12,7 @@ Results = Mapping[str, Any]
 EVENTS_PER_SECOND = 30_000
 TIMES_THE_FASTEST = 3.0
 LATENCY_MS = 1_000
+SKEW = 1.5
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Line:
 def lines(found: Mapping[str, Results]) -> list[Line]:
     """The short table, as data."""
     makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
-              "open_items": _open_items_lines, "files": _files_lines}  # fmt: skip
+              "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines}  # fmt: skip
     return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
 
 
@@ -91,6 +92,16 @@ def _files_lines(results: Results) -> list[Line]:
 
 
 # --- what is picked from the results ---
+
+
+def _cascade_lines(results: Results) -> list[Line]:
+    three, ratio = results["three"], results["skewed"]["median_s"] / results["even"]["median_s"]
+    return [
+        Line(f"Cascade, three ledgers, {three['entries'] / 1e6:.1f} million entries",
+             f"{three['median_s']:.1f} s, {1e6 * three['cpu_s'] / three['entries']:.1f} CPU-s per million"),
+        Line(f"Cascade, one payout with {results['skewed_share']} % of the lines", f"{ratio:.2f} times the even run",
+             f"within {SKEW:g} times", ratio <= SKEW),
+    ]  # fmt: skip
 
 
 def best_run(runs: Sequence[Results]) -> Results:

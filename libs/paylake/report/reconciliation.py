@@ -128,7 +128,7 @@ def summary_lines(outcome: Outcome) -> Iterator[str]:
         yield f"  {source}: {identity}: {holds:,} of {rows:,} rows"
     for stage in outcome.stages:
         yield f"\n{stage.stage.name}: {' and '.join(stage.stage.sources)}"
-        for tier in stage.taken:
+        for tier in (t for t in stage.taken if t["groups"]):
             more = f", {tier['duplicated']:,} of them with duplicates" if tier["duplicated"] else ""
             apart = "; difference " + " and ".join(money(v, c) for c, v in sorted(tier["differences"].items()))
             yield f"  {tier['groups']:>9,}  {tier['name']}{more}{apart if tier['differences'] else ''}"
