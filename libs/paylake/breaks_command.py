@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from pyspark.sql import SparkSession
 
 from paylake import breaks, replay
-from paylake.act_store import ActExists
 from paylake.breaks import Wanted
 from paylake.contracts.resolution import BREAK_EXPORT, RESOLUTIONS, ActKind, State
 from paylake.errors import SettingsError
@@ -106,17 +105,7 @@ def _do(spark: SparkSession, settings: BreaksSettings, act: Act) -> None:
 
 
 def _replay(spark: SparkSession, settings: BreaksSettings, act: Act) -> None:
-    row = breaks.shown(spark, settings.lake, act.subject)
-    record = replay.record_of(spark, settings.lake, row["transaction_id"], act)
-    try:
-        breaks.do(spark, settings.lake, act, settings.limits())
-    except ActExists:
-        if not settings.resend:
-            raise SettingsError(
-                f"The record of break {act.subject} was replayed to {act.ledger} already; where sending it failed, "
-                "--resend sends it again under the same key."
-            ) from None
-    topic = replay.send(settings, act, record)
+    topic = replay.replayed(spark, settings.lake, settings, act, settings.limits(), settings.resend)
     print(f"replayed to {topic} with the key {act.act_id}; the break ends when the {act.ledger}'s own record arrives.")
 
 

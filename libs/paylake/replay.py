@@ -9,11 +9,13 @@ from typing import Any
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from paylake import tables
+from paylake import breaks, tables
+from paylake.act_store import ActExists
 from paylake.contracts import LEDGER_ENTRIES
 from paylake.contracts.topics import LEDGER_TOPICS, LEDGERS, REPLAY_SUFFIX, TOPICS
-from paylake.errors import SourceError
+from paylake.errors import SettingsError, SourceError
 from paylake.resolution.acts import Act
+from paylake.resolution.life import Limits
 from paylake.settings import KafkaSettings
 from paylake.topics import TopicSpec, create_topics
 
@@ -22,6 +24,23 @@ SENT = (
     "bank_id", "city", "country", "device_id", "ip_address",
 )  # fmt: skip
 """What a replayed record says as the ledger that has it said it; a card's number is in no lake, and so not in it."""
+
+
+def replayed(spark: SparkSession, lake: str, kafka: KafkaSettings, act: Act, limits: Limits, resend: bool = False) -> str:
+    """Write the act, and send the missing record of its break; gives the topic.
+
+    Raises SettingsError where that was done before: `resend` repeats a sending that failed, under the same key.
+    """
+    record = record_of(spark, lake, breaks.shown(spark, lake, act.subject)["transaction_id"], act)
+    try:
+        breaks.do(spark, lake, act, limits)
+    except ActExists:
+        if not resend:
+            raise SettingsError(
+                f"The record of break {act.subject} was replayed to {act.ledger} already; where sending it failed, "
+                "--resend sends it again under the same key."
+            ) from None
+    return send(kafka, act, record)
 
 
 def topic_of(ledger: str) -> str:

@@ -23,7 +23,7 @@ def test_a_replay_is_sent_once_with_its_key_and_ends_no_break(
     spark: SparkSession, lake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(spark, lake, BREAKS, MISSING)
-    sent = {"transaction_id": "t1", "amount": "100.0000", "card_token": "secret", "status": "SUCCESS"}
+    sent = {"transaction_id": "t1", "card_token": "secret", "status": "SUCCESS"}
     fill(spark, lake, LEDGER_ENTRIES, {**sent, "offset": 7}, {**sent, "source": "mobile", "topic": "mobile-transactions"})
     with broker.running(tmp_path / "broker") as cluster:
         flags = ["--lake", lake, "--bootstrap-servers", cluster.bootstrap_servers]
