@@ -64,6 +64,7 @@ def counts(entries: DataFrame, stage: str, source: str) -> dict[tuple[str, str, 
     return {(r["status"], r["why"], r["is_duplicated"]): r["count"] for r in grouped.collect() if r["status"] != "EXCLUDED"}
 
 
+@pytest.mark.slow
 def test_lab_01_card_acquirer_settlement(spark: SparkSession) -> None:
     outcome, entries = lab(spark, "ledger_and_acquirer")
     exact, near = "same order and authorisation, same amount", "same order and authorisation, within tolerance"
@@ -131,6 +132,7 @@ def without_scenario(paths: Mapping[str, str], folder: Path) -> dict[str, str]:
     return copies
 
 
+@pytest.mark.slow
 def test_lab_03_marketplace_payouts(spark: SparkSession) -> None:
     outcome, entries = lab(spark, "orders_gateway_payouts")
     batch = "the transactions that the payout names"

@@ -49,6 +49,7 @@ def life(spark: SparkSession, lake: str) -> dict[str, tuple[str, str | None]]:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_leg_that_comes_after_the_close_is_an_adjustment_and_no_published_byte_changes(
     spark: SparkSession, lake: str
 ) -> None:

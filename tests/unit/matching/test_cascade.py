@@ -7,6 +7,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 
 from tests.unit.matching.harness import frames, proof, rules, run, told
@@ -299,6 +300,7 @@ def generated(seed: int, entries: int) -> dict[str, list[Entry]]:
     return {source: [one(source, n) for n in range(entries)] for source in ("ledger", "bank")}
 
 
+@pytest.mark.slow
 def test_no_entry_is_used_twice_and_no_order_matters(spark: SparkSession) -> None:
     rows, kept, hashes = generated(3, 240), spark.conf.get("spark.sql.shuffle.partitions"), set()
     try:
