@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pyspark import StorageLevel
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -72,7 +72,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     paths = _paths(settings.source, rules)
     spark = build_session("reconcile", {"spark.sql.shuffle.partitions": "4"})
-    outcome, entries = reconcile(spark, rules, paths)
+    try:
+        outcome, entries = reconcile(spark, rules, paths)
+    except PySparkException as error:
+        raise SettingsError(
+            f"An expression of {where} fails on the data: {_said(error)}; try_cast gives null instead."
+        ) from None
     for line in summary_lines(outcome):
         print(line)
     if settings.dry_run:
@@ -188,6 +193,11 @@ def _teach(entries: DataFrame, rows: Mapping[str, DataFrame], rules: RuleSet, pa
     ).where("refused = entries")  # fmt: skip
     for row in refused.collect():
         source = rules.sources[row["source"]]
+        if "first line" in row["why"]:
+            raise SettingsError(
+                f"source {source.name}: no row of {paths[source.name]} has as many fields as its first line; check its "
+                "delimiter and its quotes."
+            )
         wrong = {"amount": source.amount, "currency": source.currency, "date": source.date, "id": source.id}
         what = next((part for part in wrong if part in row["why"]), "id")
         value = rows[source.name].select(F.expr(wrong[what]).cast("string")).head()

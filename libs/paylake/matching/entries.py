@@ -21,6 +21,7 @@ CORRUPT = "_corrupt_record"
 """Where a reader of files keeps what is no row of its file."""
 SEPARATOR = "\x1f"
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}\z"
+HAS_OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)\z"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*\z"
 
 
@@ -157,7 +158,10 @@ def _line(rows: DataFrame, source: Source, stage: Stage) -> Column:
 
 
 def _date(rows: DataFrame, source: Source) -> Column:
-    """The date in the source's time zone; what happened at its cut-off or later belongs to the next day."""
+    """The date in the source's time zone; what happened at its cut-off or later belongs to the next day.
+
+    A time without an offset is the source's own.
+    """
     value = F.expr(source.date)
     if isinstance(_type(rows, source.date), DateType):
         return value
@@ -165,7 +169,8 @@ def _date(rows: DataFrame, source: Source) -> Column:
     if source.date_format is not None:
         return F.to_date(F.try_to_timestamp(text, F.lit(source.date_format)))
     hours, minutes = (int(part) for part in (source.cut_off or "24:00").split(":")[:2])
-    local = F.from_utc_timestamp(text.try_cast("timestamp"), source.timezone)
+    time = text.try_cast("timestamp")
+    local = F.when(text.rlike(HAS_OFFSET), F.from_utc_timestamp(time, source.timezone)).otherwise(time)
     until_midnight = F.expr(f"INTERVAL '{24 * 60 - hours * 60 - minutes}' MINUTE")
     timed = F.to_date(local + until_midnight)
     return F.when(text.rlike(ISO_DATE), text.try_cast("date")).when(text.rlike(ISO_TIME), timed)

@@ -225,6 +225,8 @@ class _Reader:
         scopes = tuple(self.scopes(found["sources"], path, sources))
         names = tuple(scope.source for scope in scopes)
         tiers = tuple(self.tier(tier, path, names, sources) for tier in self.names(found["tiers"], f"{path}, tiers"))
+        if any(scope.currency_of for scope in scopes) and not any(tier.rule in (EXACT, TOLERANCE) for tier in tiers):
+            raise self.wrong(path, "takes a currency from another source, but has no exact or tolerance tier to find it by.")
         missing = found.get("missing", {})
         for name, reason in missing.items():
             if name not in names or reason not in REASONS:

@@ -285,6 +285,44 @@ def test_three_ledgers_meet_at_once(spark: SparkSession) -> None:
     assert proof(entries, reconciled) == []
 
 
+TIMES = rules("""
+name: times
+version: 1
+sources:
+  ledger: {id: id, amount: amount, currency: currency, date: day, keys: {id: id}, timezone: Europe/Berlin, cut_off: "17:00"}
+  bank: {id: id, amount: amount, currency: currency, date: day, keys: {id: id}, date_format: dd.MM.yyyy}
+stages:
+  - name: payments
+    sources: [ledger, bank]
+    tiers:
+      - {name: exact, rule: exact, by: id, within_days: 0}
+      - {name: share, rule: tolerance, by: id, percent: 10, base: smallest}
+""")
+
+
+def test_a_day_ends_at_the_sources_cut_off_in_its_own_zone(spark: SparkSession) -> None:
+    times = {
+        "before": ("2026-03-28T16:59:59+01:00", "28.03.2026"),
+        "at": ("2026-03-28T16:00:00Z", "29.03.2026"),  # 17:00 in Berlin
+        "summer": ("2026-03-29T15:00:00Z", "30.03.2026"),  # 17:00 in Berlin, where the clock went forward that night
+        "its own": ("2026-03-29 16:59:59", "29.03.2026"),
+        "month end": ("2026-03-31T17:00:00+02:00", "01.04.2026"),
+        "leap day": ("2028-02-28T17:00:00+01:00", "29.02.2028"),
+        "a date": ("2026-03-31", "31.03.2026"),
+    }
+    given = frames(spark, "id amount currency day", {
+        "ledger": [("share", "100.00", "EUR", "2026-03-01"), *((n, "1.00", "EUR", day) for n, (day, _) in times.items())],
+        "bank": [("share", "110.50", "EUR", "01.03.2026"), *((n, "1.00", "EUR", day) for n, (_, day) in times.items())],
+    })  # fmt: skip
+    entries, reconciled = run(TIMES, given)
+    assert {name: said for name, said in told(reconciled).items() if name.startswith("ledger")} == {
+        **{f"ledger:{name}": f"MATCHED exact with bank:{name}" for name in times},
+        # 10 % of the smaller one are 10.00: too far apart, though not by 10 % of the larger one
+        "ledger:share": "BREAK AMOUNT_OVER with bank:share 10.5",
+    }
+    assert proof(entries, reconciled) == []
+
+
 def generated(seed: int, entries: int) -> dict[str, list[Entry]]:
     """Entries that share keys, amounts and references far more often than real ones."""
     numbers = random.Random(seed)
