@@ -36,7 +36,6 @@ setup(
         "openpyxl>=3.1",
         "pyarrow>=18",
         "pyyaml>=6",
-        "rapidfuzz>=3.14",
     ],
     extras_require={
         # Spark for one machine. A cluster brings its own, so the package does not insist on one.
