@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,12 +82,12 @@ def _json(spark: SparkSession, place: Path) -> DataFrame:
         head = file.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \r\n\t")
     if not head:
         raise SourceError(f"{place} is empty; it needs a JSON array of objects, or one object per line.")
-    is_array = head.startswith(b"[")
-    if is_array and place.stat().st_size <= HEAD_BYTES and json.loads(head or b"[]") == []:
-        raise SourceError(f"{place} holds no object; it needs at least one.")
-    return spark.read.json(
-        str(place.absolute()), multiLine=is_array, primitivesAsString=True, columnNameOfCorruptRecord=CORRUPT
-    )  # fmt: skip
+    rows = spark.read.json(
+        str(place.absolute()), multiLine=head.startswith(b"["), primitivesAsString=True, columnNameOfCorruptRecord=CORRUPT
+    )
+    if not set(rows.columns) - {CORRUPT}:
+        raise SourceError(f"{place} holds no JSON object that can be read; it needs an array of objects, or one per line.")
+    return rows
 
 
 def write_csv(rows: DataFrame, path: Path, order: Sequence[str]) -> None:

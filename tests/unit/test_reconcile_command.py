@@ -118,6 +118,14 @@ def test_the_rule_sets_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) 
     assert "name: three ledgers" in said
 
 
+@pytest.mark.parametrize("text", ["[]", "[{broken", "no json at all\n"])
+def test_a_json_file_without_a_readable_object_is_named(spark: SparkSession, files: Path, text: str) -> None:
+    (files / "bank.json").write_text(text, encoding="utf-8")
+    sources = [f"--source=ledger={files / 'ledger.csv'}", f"--source=bank={files / 'bank.json'}"]
+    with pytest.raises(PaylakeError, match=r"bank\.json holds no JSON object that can be read"):
+        reconcile_command.main(["ledger_and_bank_statement", *sources])
+
+
 def test_a_file_that_is_not_there_is_named(spark: SparkSession, files: Path) -> None:
     (files / "bank.csv").unlink()
     with pytest.raises(PaylakeError, match=r"bank\.csv is not there"):

@@ -181,7 +181,7 @@ SETTLEMENT_LINES = TableContract(
         Field("type", StringType(), "What the line is, in one vocabulary; UNKNOWN is a break."),
         Field("psp_type", StringType(), "The processor's word for it."),
         Field("currency", StringType(), "ISO 4217 code of amount, fee and net: that of the payout."),
-        Field("amount", LINE_MONEY, "Before fees, signed as it changes the payout: a sale is positive, a refund negative."),
+        Field("amount", LINE_MONEY, "Before fees; a sale is positive, a refund and the payout's own line negative."),
         Field("fee_amount", LINE_MONEY, "Fees taken from the line; positive lessens the payout."),
         Field("net_amount", LINE_MONEY, "What the line adds to the payout: amount - fee_amount."),
         Field("gross_currency", StringType(), "ISO 4217 code of the transaction itself.", nullable=True),

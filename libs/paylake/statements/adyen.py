@@ -21,13 +21,11 @@ from paylake.contracts.statements import (
     PAYOUT,
     REFUND,
     REFUND_REVERSAL,
-    RESERVE_HELD,
-    RESERVE_RELEASED,
     SALE,
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine, UnreadableFile
-from paylake.statements.payouts import last_days, payouts
+from paylake.statements.payouts import last_days, payouts, reserve_type
 from paylake.statements.tabular import ZERO, Row, Table, read_table
 
 PSP = "adyen"
@@ -182,7 +180,7 @@ def _type(word: str, net: Decimal) -> str:
     """What a journal type is in the one vocabulary."""
     folded = word.casefold()
     if folded in _FOLDED_RESERVES:
-        return RESERVE_HELD if net < 0 else RESERVE_RELEASED
+        return reserve_type(net)
     return _FOLDED.get(folded, UNKNOWN)
 
 

@@ -19,13 +19,11 @@ from paylake.contracts.statements import (
     PAYOUT,
     REFUND,
     REFUND_REVERSAL,
-    RESERVE_HELD,
-    RESERVE_RELEASED,
     SALE,
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine
-from paylake.statements.payouts import last_days, payouts
+from paylake.statements.payouts import last_days, payouts, reserve_type
 from paylake.statements.tabular import ZERO, Row, read_table
 from paylake.statements.values import ISO
 
@@ -114,6 +112,6 @@ def _type(row: Row) -> str:
     """What a row is in the one vocabulary. A Payout row without a gross is the fee of the payout."""
     word = row.required("Type").casefold()
     if word in RESERVES:
-        return RESERVE_HELD if row.required_amount("Net In Holding Currency") < 0 else RESERVE_RELEASED
+        return reserve_type(row.required_amount("Net In Holding Currency"))
     kind = TYPES.get(word, UNKNOWN)
     return FEE if kind == PAYOUT and not row.required_amount("Gross In Holding Currency") else kind

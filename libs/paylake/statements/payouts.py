@@ -39,6 +39,11 @@ from paylake.statements.model import Payout, SettlementLine
 ZERO = Decimal(0)
 
 
+def reserve_type(amount: Decimal | int) -> str:
+    """What a movement of the reserve is, where the processor has one word for both directions: its sign tells."""
+    return RESERVE_HELD if amount < 0 else RESERVE_RELEASED
+
+
 Batch = tuple[str, str]
 """A payout_id and a currency."""
 

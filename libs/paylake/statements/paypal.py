@@ -28,13 +28,11 @@ from paylake.contracts.statements import (
     PAYOUT,
     REFUND,
     REFUND_REVERSAL,
-    RESERVE_HELD,
-    RESERVE_RELEASED,
     SALE,
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine, UnreadableFile
-from paylake.statements.payouts import Batch, payouts
+from paylake.statements.payouts import Batch, payouts, reserve_type
 from paylake.statements.tabular import Row, csv_rows, decode
 from paylake.statements.values import MAX_WHOLE_DIGITS
 
@@ -271,6 +269,6 @@ def _line(row: Row, section: _Section, currency: str, gross: int, fee: int) -> S
 def _type(code: str, gross: int) -> str:
     """What a transaction event code is in the one vocabulary."""
     if code in HOLDS or code.startswith(("T15", "T21")):
-        return RESERVE_HELD if gross < 0 else RESERVE_RELEASED
+        return reserve_type(gross)
     kind = CODES.get(code) or GROUPS.get(code[:3], UNKNOWN)
     return CORRECTION if kind == SALE and gross < 0 else kind

@@ -27,13 +27,11 @@ from paylake.contracts.statements import (
     PAYOUT,
     REFUND,
     REFUND_REVERSAL,
-    RESERVE_HELD,
-    RESERVE_RELEASED,
     SALE,
     UNKNOWN,
 )
 from paylake.statements.model import Parsed, SettlementLine
-from paylake.statements.payouts import last_days, payouts
+from paylake.statements.payouts import last_days, payouts, reserve_type
 from paylake.statements.tabular import ZERO, Row, read_table
 
 PSP = "stripe"
@@ -133,7 +131,7 @@ def _type(category: str, net: Decimal) -> str:
     """What a reporting category is in the one vocabulary."""
     folded = category.casefold()
     if folded in RESERVES:
-        return RESERVE_HELD if net < 0 else RESERVE_RELEASED
+        return reserve_type(net)
     return TYPES.get(folded, UNKNOWN)
 
 
