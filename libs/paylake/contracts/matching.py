@@ -61,7 +61,8 @@ _AMOUNT = "In major units of `currency`, as the rule set reads the source."
 RECONCILED_ENTRIES = TableContract(
     name="reconciled_entries",
     layer="final",
-    doc="One row per entry of a source in a stage of a reconciliation: what it was matched with, or why it is open.",
+    doc="One row per entry of a source in a stage of a reconciliation: what it was matched with, or why it is open. "
+    "`paylake reconcile` writes it as CSV files; no job keeps it in the lake yet.",
     fields=(
         Field("stage", StringType(), "Stage of the rule set: within it an entry belongs to one group at most."),
         Field("source", StringType(), "Source, as the rule set names it."),
@@ -91,7 +92,8 @@ RECONCILED_ENTRIES = TableContract(
 RECONCILIATION_PROOF = TableContract(
     name="reconciliation_proof",
     layer="final",
-    doc="One row per stage, source and currency: what came in, and what became of it, by count and by amount.",
+    doc="One row per stage, source and currency: what came in, and what became of it, by count and by amount. "
+    "`paylake reconcile` writes it into proof.json; no job keeps it in the lake yet.",
     fields=(
         Field("stage", StringType(), "Stage of the rule set."),
         Field("source", StringType(), "Source, as the rule set names it."),
