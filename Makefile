@@ -58,7 +58,7 @@ jars/.stamp-slow: pom.xml | preflight
 	@touch $@
 
 dictionary: dev-setup ## write docs/data_dictionary.md anew from the contracts
-	@.venv/bin/python -c "from paylake.contracts import ALL; from paylake.contracts.table import data_dictionary; from paylake.contracts.views import VIEWS, view_dictionary; print(data_dictionary(ALL) + view_dictionary(VIEWS), end='')" > docs/data_dictionary.md
+	@.venv/bin/python -c "from paylake.contracts import ALL; from paylake.contracts.table import data_dictionary; from paylake.contracts.view import view_dictionary; from paylake.contracts.views import VIEWS; print(data_dictionary(ALL) + view_dictionary(VIEWS), end='')" > docs/data_dictionary.md
 
 dev-setup: preflight .venv/.stamp jars/.stamp jars/.stamp-classes ## set up the environment and the jars, and nothing else
 	@echo "paylake: set up."

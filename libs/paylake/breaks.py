@@ -18,7 +18,7 @@ from paylake import act_store, tables, views
 from paylake.contracts import BREAKS, RUN_CONTROLS
 from paylake.contracts.calendars import Rail
 from paylake.contracts.resolution import BREAK_EXPORT, ENDED, ActKind
-from paylake.contracts.views import V_PUBLISHED_RUNS
+from paylake.contracts.views.published import V_PUBLISHED_RUNS
 from paylake.errors import SourceError
 from paylake.resolution.acts import Act
 from paylake.resolution.calendars import age_bucket, age_business_days

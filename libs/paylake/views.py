@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 from paylake import tables
 from paylake.contracts import ALL
 from paylake.contracts.table import TableContract
-from paylake.contracts.views import VIEWS, View
+from paylake.contracts.view import View
+from paylake.contracts.views import VIEWS
 
 
 def read(spark: SparkSession, lake: str, view: View) -> DataFrame:

@@ -13,6 +13,30 @@ QUARANTINED_LEGS = Field(
 )
 PROVISIONAL_OR_FINAL = Check("finality_known", "finality IN ('provisional', 'final')")
 
+VERSION_FIELDS: tuple[Field, ...] = (
+    Field("content_hash", LongType(), "Hash of everything that the version says."),
+    Field("valid_from", TimestampType(), "When the version became known: the run's time.", lineage=True),
+    Field("valid_to", TimestampType(), "When a later version replaced it; null for the current one.",
+          nullable=True, lineage=True),
+    Field("is_current", BooleanType(), "No later version replaces it.", lineage=True),
+    Field("run_id", StringType(), "Run that wrote the version.", lineage=True),
+    Field("closed_by_run_id", StringType(), "Run that replaced the version.", nullable=True, lineage=True),
+)  # fmt: skip
+"""What makes a row a version: as of a time, the one with valid_from <= time and no valid_to, or a later one."""
+
+
+def versioned(
+    name: str,
+    doc: str,
+    fields: tuple[Field, ...],
+    key: tuple[str, ...],
+    partition_by: tuple[str, ...] = (),
+    checks: tuple[Check, ...] = (),
+) -> TableContract:
+    """The contract of a published index: one row per version of what `key` names."""
+    return TableContract(name, "final", doc, (*fields, *VERSION_FIELDS), (*key, "valid_from"), partition_by, checks)
+
+
 BATCH_INDEX = TableContract(
     name="batch_index",
     layer="final",
@@ -39,13 +63,7 @@ RECONCILIATION_INDEX = TableContract(
         QUARANTINED_LEGS,
         Field("finality", StringType(), "final, or provisional while a leg may still come."),
         Field("decided_by", StringType(), "batch (recomputed) or stream (provisional only).", lineage=True),
-        Field("content_hash", LongType(), "Hash of everything that the version says."),
-        Field("valid_from", TimestampType(), "When the version became known: the run's time.", lineage=True),
-        Field("valid_to", TimestampType(), "When a later version replaced it; null for the current one.",
-              nullable=True, lineage=True),
-        Field("is_current", BooleanType(), "The version is the transaction's latest.", lineage=True),
-        Field("run_id", StringType(), "Run that wrote the version.", lineage=True),
-        Field("closed_by_run_id", StringType(), "Run that replaced the version.", nullable=True, lineage=True),
+        *VERSION_FIELDS,
     ),
     key=("recon_id", "valid_from"),
     partition_by=("business_date",),

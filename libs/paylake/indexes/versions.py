@@ -1,4 +1,4 @@
-"""Versions of the reconciliation index: what a run adds, and which versions it closes."""
+"""Versions of what is published: what a run adds, and which versions it closes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from paylake.columns.hashing import content_hash
-from paylake.contracts.indexes import AGGREGATE_INDEX, RECONCILIATION_INDEX
+from paylake.contracts.indexes import AGGREGATE_INDEX, RECONCILIATION_INDEX, VERSION_FIELDS
+from paylake.contracts.table import TableContract
 from paylake.quality import conform
 
+VERSION_COLUMNS = tuple(f.name for f in VERSION_FIELDS)
+
 SAID = tuple(name for name in RECONCILIATION_INDEX.content_columns if name not in ("recon_id", "content_hash"))
-"""The columns whose content makes a version."""
+"""The columns of a transaction whose content makes a version."""
 
 
 class Changes(NamedTuple):
@@ -63,6 +66,41 @@ def changes(latest: DataFrame, current: DataFrame, run_id: str, run_at: datetime
     })  # fmt: skip
     closed = compared.where((is_gone | is_changed) & F.col("_known_hash").isNotNull()).select("recon_id")
     return Changes(conform(added, RECONCILIATION_INDEX), closed)
+
+
+def with_news(latest: DataFrame, known: DataFrame, contract: TableContract, run_id: str, run_at: datetime) -> DataFrame:
+    """Every version of an index as a run leaves it; `is_news` marks those that the run adds or closes.
+
+    `latest` is one row per key, as the index should say it now; `known` are all its versions so far. A key that is gone
+    is closed. The order of rows does not matter, and what says the same is no news.
+    """
+    key = contract.key[:-1]
+    said = [c for c in contract.columns if c not in VERSION_COLUMNS]
+    now = conform(latest.withColumns({c: F.lit(None) for c in VERSION_COLUMNS}), contract).select(*said)
+    now = now.withColumn("content_hash", content_hash(*said)).withColumn("_found", F.lit(True))
+    current = known.where("is_current").withColumn("_known", F.lit(True))
+    both = now.alias("n").join(current.select(*key, "content_hash", "_known").alias("k"), on=list(key), how="full_outer")
+    differs = F.coalesce(F.col("n.content_hash") != F.col("k.content_hash"), F.lit(True))
+    added = both.where(F.col("_found") & differs).select(
+        *(c if c in key else F.col(f"n.{c}") for c in said),
+        F.col("n.content_hash"),
+        F.lit(run_at).cast("timestamp").alias("valid_from"),
+        F.lit(None).cast("timestamp").alias("valid_to"),
+        F.lit(True).alias("is_current"),
+        F.lit(run_id).alias("run_id"),
+        F.lit(None).cast("string").alias("closed_by_run_id"),
+    )
+    gone = both.where(F.col("_known") & differs).select(*key, F.lit(True).alias("is_news"))
+    old = known.where("is_current").join(gone, on=list(key), how="left")
+    is_news = F.coalesce("is_news", F.lit(False))
+    kept = old.withColumns({
+        "valid_to": F.when(is_news, F.lit(run_at)),
+        "is_current": ~is_news,
+        "closed_by_run_id": F.when(is_news, F.lit(run_id)),
+        "is_news": is_news,
+    })  # fmt: skip
+    past = known.where("NOT is_current").withColumn("is_news", F.lit(False))
+    return added.withColumn("is_news", F.lit(True)).unionByName(kept).unionByName(past)
 
 
 def aggregate(current: DataFrame) -> DataFrame:

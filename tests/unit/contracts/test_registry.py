@@ -21,7 +21,8 @@ from paylake.contracts import (
     STATEMENTS,
 )
 from paylake.contracts.table import DELTA_PROPERTIES, Action, TableContract, data_dictionary
-from paylake.contracts.views import VIEWS, view_dictionary
+from paylake.contracts.view import view_dictionary
+from paylake.contracts.views import VIEWS
 from paylake.quality import failed_checks
 from tests.builders import rows
 

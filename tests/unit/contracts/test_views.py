@@ -11,7 +11,8 @@ import pytest
 
 import paylake.contracts
 from paylake.contracts import AGGREGATE_INDEX, ALL, RUN_CONTROLS
-from paylake.contracts.views import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, VIEWS, View, view_dictionary
+from paylake.contracts.view import View, view_dictionary
+from paylake.contracts.views import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, VIEWS
 from paylake.errors import ContractError
 
 RUNS = View("v_runs", "One row per run.", (RUN_CONTROLS,), "SELECT run_id FROM {run_controls}")
