@@ -1,7 +1,7 @@
-"""Files of dimensions into the lake: every record delivered or quarantined, and the type 2 tables derived from what is known.
+"""Files of dimensions into the lake: every record delivered or quarantined, and the type 2 tables derived from them.
 
-A dimension's table is a function of all its deliveries, and is written anew when it says something else. So files may come in
-any order, be repeated, or correct each other, and what a crash left undone the next run of any file of the dimension does.
+A dimension's table is a function of all its deliveries, and is written anew when it says something else. So files may come
+in any order, be repeated or correct each other, and what a crash left undone the next file of the dimension does.
 """
 
 from __future__ import annotations
