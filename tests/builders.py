@@ -76,6 +76,12 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "reconciled_entries": {"status": "EXCLUDED"},
     "reconciliation_proof": {"closes": True},
     "settlement_lines": {"type": "SALE", "fee_amount": Decimal("0.000000")},
+    "merchants": {"risk_level": "LOW", "country": "IN", "is_current": True},
+    "users": {"home_country": "IN", "kyc_status": "VERIFIED", "risk_rating": "LOW", "is_current": True},
+    "locations": {"country": "IN", "risk_level": "LOW", "is_current": True},
+    "policies": {"policy_type": "KYC", "subject_type": "ALL", "jurisdiction": "*", "is_current": True},
+    "dimension_deliveries": {"dimension": "merchants", "is_deleted": True},
+    "dimensions_quarantine": {"dimension": "merchants"},
     "adjustments": {"original_business_date": date(2026, 3, 30)},
 }
 

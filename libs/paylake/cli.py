@@ -32,6 +32,9 @@ COMMANDS: dict[str, Command] = {
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
     "ingest": Command("take bank statements and processors' reports, and prove them", "paylake.ingest_command:main"),
+    "dimensions": Command(
+        "take merchants, users, locations and policies; show one as of a time", "paylake.dimensions_command:main"
+    ),
     "reconcile": Command("reconcile files or tables by a rule set: try it first", "paylake.reconcile_command:main"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
     "sql": Command("ask a lake in SQL: its tables, and the views of what is published", "paylake.sql_command:main"),

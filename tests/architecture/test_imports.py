@@ -16,7 +16,9 @@ MODULES = {
     for path in sorted((LIBS / "paylake").rglob("*.py"))
 }
 
-NOUNS = frozenset({"payments", "statements", "matching", "reconciliation", "indexes", "resolution", "simulation"})
+NOUNS = frozenset(
+    {"payments", "statements", "dimensions", "matching", "reconciliation", "indexes", "resolution", "simulation"}
+)
 CORE = frozenset({"errors", "contracts", "columns", "quality"})
 EDGES = frozenset({"tables", "streams", "session"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -24,6 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "columns": frozenset({"columns"}),
     "contracts": frozenset({"errors", "contracts"}),
     "statements": CORE | {"statements"},
+    "dimensions": CORE | {"dimensions"},
     "matching": CORE | {"matching"},
     "quality": frozenset({"errors", "contracts", "columns"}),
     "payments": CORE | {"payments"},

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from paylake.contracts.calendars import BUSINESS_DAYS
+from paylake.contracts.dimensions import (
+    DIMENSION_DELIVERIES,
+    DIMENSIONS_QUARANTINE,
+    LOCATIONS,
+    MERCHANTS,
+    POLICIES,
+    USERS,
+)
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
@@ -21,10 +29,15 @@ __all__ = [
     "BREAKS",
     "BUSINESS_DAYS",
     "CONTROL_TOTALS",
+    "DIMENSIONS_QUARANTINE",
+    "DIMENSION_DELIVERIES",
     "LEDGER_ENTRIES",
+    "LOCATIONS",
+    "MERCHANTS",
     "OPEN_ITEMS",
     "OPERATIONS_RECONCILE_LEDGERS",
     "PAYOUTS",
+    "POLICIES",
     "QUARANTINE",
     "RECONCILED_ENTRIES",
     "RECONCILIATION_INDEX",
@@ -35,6 +48,7 @@ __all__ = [
     "STATEMENTS",
     "STATEMENT_FILES",
     "STATEMENT_LINES",
+    "USERS",
     "TableContract",
 ]
 
@@ -47,6 +61,12 @@ ALL: tuple[TableContract, ...] = (
     STATEMENT_LINES,
     PAYOUTS,
     SETTLEMENT_LINES,
+    MERCHANTS,
+    USERS,
+    LOCATIONS,
+    POLICIES,
+    DIMENSION_DELIVERIES,
+    DIMENSIONS_QUARANTINE,
     OPEN_ITEMS,
     RECONCILIATION_PARTIAL,
     OPERATIONS_RECONCILE_LEDGERS,
