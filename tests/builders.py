@@ -25,11 +25,26 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from paylake.contracts import (
+    BUSINESS_DAYS,
+    LOCATIONS,
+    MERCHANTS,
+    OPERATIONS_RECONCILE_LEDGERS,
+    PAYOUTS,
+    POLICIES,
+    RECONCILIATION_INDEX,
+    SETTLEMENT_LINES,
+    STATEMENT_LINES,
+    STATEMENTS,
+    USERS,
+)
 from paylake.contracts.table import FAILED_CHECKS, Field, TableContract
 from paylake.contracts.topics import LEDGERS, PG_TRANSACTIONS
+from paylake.indexes.payments import Sources, payments
 
 NOON = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 """When everything happens, unless a test says otherwise."""
+TODAY = NOON.date()
 
 BY_TYPE: dict[type[DataType], Any] = {
     StringType: "x",
@@ -103,6 +118,18 @@ def rows(spark: SparkSession, contract: TableContract, *overrides: dict[str, Any
     data = [tuple({**defaults, **row}.values()) for row in overrides]
     schema = StructType([StructField(f.name, f.type, True) for f in contract.fields])
     return spark.createDataFrame(data, schema)
+
+
+def sources(spark: SparkSession, business_date: date = TODAY, **frames: DataFrame) -> Sources:
+    """What a consumer's index is made of: the frames that a test is about, and no row of the others."""
+    contracts = {
+        "settlement_lines": SETTLEMENT_LINES, "payouts": PAYOUTS, "statements": STATEMENTS,
+        "statement_lines": STATEMENT_LINES, "merchants": MERCHANTS, "users": USERS, "locations": LOCATIONS,
+        "policies": POLICIES, "business_days": BUSINESS_DAYS, "operations": OPERATIONS_RECONCILE_LEDGERS,
+    }  # fmt: skip
+    none = {name: spark.createDataFrame([], contract.schema) for name, contract in contracts.items()}
+    none["payments"] = payments(spark.createDataFrame([], RECONCILIATION_INDEX.schema))
+    return Sources(business_date, **{**none, **frames})
 
 
 def frame(spark: SparkSession, schema: str, *data: Sequence[Any]) -> DataFrame:

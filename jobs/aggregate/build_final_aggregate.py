@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from paylake import nightly, resolutions
+from paylake import nightly, resolutions, run_controls
 from paylake.resolutions import LimitSettings
 from paylake.session import run
 from paylake.settings import setting
@@ -41,7 +41,7 @@ def main(spark: SparkSession, settings: BuildFinalAggregateSettings) -> None:
         done.run_id,
         done.outcome,
         "published" if done.changed else "no news",
-        nightly.proof_table(done),
+        run_controls.proof_table(done),
     )
     settled = resolutions.settle(spark, settings.lake, settings.business_date, done.run_id, run_at, settings.limits())
     log.info(

@@ -1,4 +1,4 @@
-"""Files that people have: CSV, JSON, Parquet and Delta read as they are, and results written as one CSV each."""
+"""Files that people have: CSV, Excel, JSON, Parquet and Delta read as they are, and results written as one CSV each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from paylake.errors import SourceError
 from paylake.matching.entries import CORRUPT
+from paylake.statements.model import UnreadableFile
+from paylake.statements.tabular import read_table
 
 HEAD_BYTES = 65_536
 DELIMITERS = ",;\t|"
@@ -21,7 +23,7 @@ MARKS = ((codecs.BOM_UTF8, "UTF-8"), (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BO
 
 
 def read(spark: SparkSession, path: str) -> DataFrame:
-    """One row per record of a file, a folder of Parquet files, or a Delta table; CSV and JSON values stay text.
+    """One row per record of a file, a folder of Parquet files, or a Delta table; CSV, Excel and JSON values stay text.
 
     Text keeps amounts exact until a rule set says what they are. Raises SourceError for what is missing or empty.
     """
@@ -31,7 +33,9 @@ def read(spark: SparkSession, path: str) -> DataFrame:
     if place.is_dir():
         found = "delta" if (place / "_delta_log").is_dir() else "parquet"
         return spark.read.format(found).load(str(place.absolute()))
-    readers = {".csv": _csv, ".tsv": _csv, ".txt": _csv, ".json": _json, ".jsonl": _json, ".ndjson": _json}
+    readers = {
+        ".csv": _csv, ".tsv": _csv, ".txt": _csv, ".json": _json, ".jsonl": _json, ".ndjson": _json, ".xlsx": _excel,
+    }  # fmt: skip
     if place.suffix.lower() == ".parquet":
         return spark.read.parquet(str(place.absolute()))
     if place.suffix.lower() not in readers:
@@ -88,6 +92,16 @@ def _json(spark: SparkSession, place: Path) -> DataFrame:
     if not set(rows.columns) - {CORRUPT}:
         raise SourceError(f"{place} holds no JSON object that can be read; it needs an array of objects, or one per line.")
     return rows
+
+
+def _excel(spark: SparkSession, place: Path) -> DataFrame:
+    """The first sheet of a workbook, as text; a formula counts with the value that was saved with it."""
+    try:
+        table = read_table(place.read_bytes())
+    except UnreadableFile as error:
+        raise SourceError(f"{place} cannot be read: {error}") from None
+    schema = StructType([StructField(name, StringType()) for name in table.columns])
+    return spark.createDataFrame([tuple(row.text(name) for name in table.columns) for row in table.rows], schema)
 
 
 def write_csv(rows: DataFrame, path: Path, order: Sequence[str]) -> None:

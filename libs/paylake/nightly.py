@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from paylake import tables
+from paylake import consumers, run_controls, tables
+from paylake.consumers import Index
 from paylake.contracts import (
     ADJUSTMENTS,
     AGGREGATE_INDEX,
@@ -30,7 +29,7 @@ from paylake.contracts import (
 )
 from paylake.contracts.resolution import ADJUSTED, ActKind
 from paylake.contracts.topics import CONTROLS, TOPIC_LEDGERS
-from paylake.errors import ControlError, SourceError
+from paylake.errors import ControlError
 from paylake.indexes import breaks, comparison, proof, versions
 from paylake.indexes.adjustments import adjustments
 from paylake.indexes.batch_index import batch_index, dated, recompute, unreleased
@@ -39,42 +38,13 @@ from paylake.indexes.proof import OffsetCount, OffsetProof, Proof, Sum
 from paylake.reconciliation.clock import Clock, Ends
 from paylake.reconciliation.overdue import DUE_TYPE, due_by_ledger
 from paylake.reconciliation.rules import Rules
-from paylake.resolution.calendars import business_day_rows
+from paylake.reference_tables import reference
+from paylake.run_controls import Pin, Run
 from paylake.settings import KafkaSettings
-from paylake.stream_state import StreamState
 
 log = logging.getLogger(__name__)
 
 A_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Pin:
-    """The state of the stream that a run reads, so that its inputs cannot move while it works."""
-
-    version: int
-    state: StreamState
-
-    @staticmethod
-    def latest(spark: SparkSession, lake: str) -> Pin:
-        """The stream as of its last commit; SourceError where it has none."""
-        commit = tables.last_commit(spark, lake, OPEN_ITEMS)
-        if commit.metadata is None:
-            raise SourceError(f"The stream has not written to {lake} yet; run `paylake stream` before the nightly run.")
-        return Pin(commit.version, StreamState.from_metadata(commit.metadata))
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a nightly run came to."""
-
-    run_id: str
-    outcome: str
-    published: bool
-    changed: bool
-    proofs: tuple[Proof, ...]
-    offsets: tuple[OffsetProof, ...]
-    differences: Mapping[str, int]
 
 
 def ingest_control_totals(spark: SparkSession, lake: str, kafka: KafkaSettings) -> None:
@@ -130,22 +100,28 @@ def build_batch_index(spark: SparkSession, lake: str, business_date: date, rules
 
 
 def build_final_aggregate(
-    spark: SparkSession, lake: str, business_date: date, run_at: datetime, transactional: Iterable[str] = ()
+    spark: SparkSession,
+    lake: str,
+    business_date: date,
+    run_at: datetime,
+    transactional: Iterable[str] = (),
+    indexes: Collection[Index] = (),
 ) -> Run:
     """Merge, prove, write versions, and publish with the last row; a date without news writes nothing.
 
     A date of a closed period stays as it was published: what differs is booked as adjustments in the open period.
+    `indexes` are made, and published, beside the reconciliation's own.
     Raises ControlError, with a table of the differences, where the totals do not close: then nothing is published.
     """
     tables.create(spark, lake, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS, AUDIT_LOG, ADJUSTMENTS)
-    days = _business_days(spark, lake)
+    days = reference(spark, lake, BUSINESS_DAYS)
     pin = Pin.latest(spark, lake)
     of_date = F.col("business_date") == F.lit(business_date)
     batch = tables.read(spark, lake, BATCH_INDEX).where(of_date)
     stream = dated(_stream(spark, lake, pin, business_date), _final_dates(spark, lake, business_date)).persist()
     latest = versions.merged(batch, stream.where(of_date)).persist()
     try:
-        published = _published(spark, lake, business_date)
+        published = run_controls.published(spark, lake, business_date)
         closed_until = closed_until_date(spark, lake)
         if published and closed_until is not None and business_date <= closed_until:
             return _adjust(spark, lake, business_date, latest, days, f"{published[-1]}-adjusted", run_at, closed_until)
@@ -159,10 +135,10 @@ def build_final_aggregate(
         run_id = f"{business_date}-{len(published) + 1:03d}"
         outcome = proof.outcome_of([*proofs, *offsets])
         run = Run(run_id, outcome, outcome != proof.FAILED, True, tuple(proofs), tuple(offsets), why)
-        rows = _control_rows(run, business_date, run_at, pin)
+        rows = run_controls.control_rows(run, business_date, run_at, pin)
         if outcome == proof.FAILED:
-            _append_controls(spark, lake, rows)
-            raise ControlError(f"Run {run_id} does not close, and nothing is published:\n{proof_table(run)}")
+            run_controls.append(spark, lake, rows)
+            raise ControlError(f"Run {run_id} does not close, and nothing is published:\n{run_controls.proof_table(run)}")
         current = tables.read(spark, lake, RECONCILIATION_INDEX).where(of_date & F.col("is_current"))
         found = versions.changes(latest, current, run_id, run_at)
         added, closed = found.added.persist(), found.closed.persist()
@@ -170,10 +146,14 @@ def build_final_aggregate(
         news = breaks.news(latest, known_breaks, days, run_id, run_at).persist()
         # what a crashed run left is no news by its content, and has to be published all the same
         is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
+        more = consumers.changes(spark, lake, indexes, business_date, latest, run_id, run_at)
         changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
-        if not changed and published and _already_proved(spark, lake, published[-1], rows):
+        changed = changed or any(change.is_news and change.index.is_awaited for change in more)
+        if not changed and published and run_controls.already_proved(spark, lake, published[-1], rows):
             return replace(run, run_id=published[-1], changed=False)
         if changed:
+            # first, while what they were made of is cached: a write to a table makes Spark forget what was built on it
+            consumers.write(lake, business_date, more)
             _write_versions(lake, business_date, added, closed, run_id, run_at)
             _write_breaks(news, lake)
             aggregated = latest.withColumn("run_id", F.lit(run_id))
@@ -183,7 +163,7 @@ def build_final_aggregate(
                 AGGREGATE_INDEX,
                 f"business_date = DATE'{business_date}'",
             )
-        _append_controls(spark, lake, [*rows, _published_row(run, business_date, run_at, pin)])
+        run_controls.append(spark, lake, [*rows, run_controls.published_row(run, business_date, run_at, pin)])
         return run
     finally:
         spark.catalog.clearCache()
@@ -314,103 +294,3 @@ def closed_until_date(spark: SparkSession, lake: str) -> date | None:
     )
     row = acts.agg(F.max(F.to_date("subject")).alias("until")).first()
     return row["until"] if row is not None else None
-
-
-def _business_days(spark: SparkSession, lake: str) -> DataFrame:
-    """The table of business days, written where it is not there or the calendars have changed."""
-    tables.create(spark, lake, BUSINESS_DAYS)
-    rows = business_day_rows()
-    said = {"calendars": hashlib.sha256(repr(rows).encode()).hexdigest()}
-    if tables.last_commit(spark, lake, BUSINESS_DAYS).metadata != said:
-        frame = spark.createDataFrame(rows, BUSINESS_DAYS.schema).coalesce(1)
-        tables.overwrite(frame, lake, BUSINESS_DAYS, said)
-    return tables.read(spark, lake, BUSINESS_DAYS)
-
-
-def _published(spark: SparkSession, lake: str, business_date: date) -> list[str]:
-    """The published runs of a business date, in order."""
-    rows = tables.read(spark, lake, RUN_CONTROLS).where(
-        (F.col("business_date") == F.lit(business_date)) & (F.col("row_kind") == "PUBLISHED")
-    )
-    return sorted(r["run_id"] for r in rows.select("run_id").collect())
-
-
-def _already_proved(spark: SparkSession, lake: str, run_id: str, rows: list[dict[str, Any]]) -> bool:
-    """True where a published run has said the same of its totals."""
-    ignored = {"run_id", "run_at", "stream_generation", "stream_batch"}
-    columns = [c for c in RUN_CONTROLS.columns if c not in ignored]
-    of_run = tables.read(spark, lake, RUN_CONTROLS).where(F.col("run_id") == run_id)
-    at = of_run.where("row_kind = 'PUBLISHED'").select("run_at")  # an attempt that failed has the number, and another time
-    said = of_run.where("row_kind != 'PUBLISHED'").join(F.broadcast(at), on="run_at", how="left_semi")
-    known = {tuple(r[c] for c in columns) for r in said.select(*columns).collect()}
-    return known == {tuple(row[c] for c in columns) for row in rows}
-
-
-def _control_rows(run: Run, business_date: date, run_at: datetime, pin: Pin) -> list[dict[str, Any]]:
-    """The rows of `run_controls` that say what was proved."""
-    base = _blank_row(run, business_date, run_at, pin)
-    rows = []
-    for p in run.proofs:
-        row = {
-            **base,
-            "row_kind": "PROOF",
-            "source": p.source,
-            "currency": p.currency,
-            "outcome": p.outcome,
-            "note": p.note,
-        }
-        for name in ("received", "matched", "broken", "pending", "redelivered", "rejected"):
-            total: Sum = getattr(p, name)
-            row |= {f"{name}_records": total.records, f"{name}_amount": total.amount}
-        if p.control is not None:
-            row |= {"control_records": p.control.records, "control_amount": p.control.amount}
-        rows.append({**row, "unreadable_records": p.unreadable_records})
-    for o in run.offsets:
-        rows.append({
-            **base, "row_kind": "OFFSETS", "source": f"{o.topic}/{o.partition}", "outcome": o.outcome, "note": o.note,
-            "received_records": o.accepted + o.quarantined, "rejected_records": o.quarantined,
-            "first_offset": o.first, "end_offset": o.end, "gap_records": o.gaps,
-        })  # fmt: skip
-    for why, count in sorted(run.differences.items()):
-        rows.append({**base, "row_kind": "DIFFERENCE", "source": why, "outcome": run.outcome, "broken_records": count})
-    return rows
-
-
-def _published_row(run: Run, business_date: date, run_at: datetime, pin: Pin) -> dict[str, Any]:
-    note = f"{sum(run.differences.values())} transactions differ between stream and batch" if run.differences else None
-    return {
-        **_blank_row(run, business_date, run_at, pin),
-        "row_kind": "PUBLISHED",
-        "outcome": run.outcome,
-        "note": note,
-    }
-
-
-def _blank_row(run: Run, business_date: date, run_at: datetime, pin: Pin) -> dict[str, Any]:
-    """A row of `run_controls` without any total."""
-    empty = {f.name: None if f.nullable else 0 for f in RUN_CONTROLS.fields}
-    amounts = {f.name: proof.ZERO for f in RUN_CONTROLS.fields if f.name.endswith("_amount") and not f.nullable}
-    said = {
-        "run_id": run.run_id, "business_date": business_date, "run_at": run_at, "source": "all", "currency": "-",
-        "stream_generation": pin.state.generation, "stream_batch": pin.state.batch,
-    }  # fmt: skip
-    return {**empty, **amounts, **said}
-
-
-def _append_controls(spark: SparkSession, lake: str, rows: list[dict[str, Any]]) -> None:
-    data = [tuple(row[name] for name in RUN_CONTROLS.columns) for row in rows]
-    tables.append(spark.createDataFrame(data, RUN_CONTROLS.schema).coalesce(1), lake, RUN_CONTROLS)
-
-
-def proof_table(run: Run) -> str:
-    """The proofs as a text table, for people."""
-    names = ("received", "matched", "broken", "pending", "rejected")
-    lines = [f"{'source':<10}{'cur':<5}{'control':>26}" + "".join(f"{name:>11}" for name in names) + "  outcome"]
-    for p in run.proofs:
-        control = f"{p.control.records} / {p.control.amount}" if p.control else "none"
-        rejected = p.rejected.records + p.unreadable_records
-        counts = (p.received.records, p.matched.records, p.broken.records, p.pending.records, rejected)
-        verdict = f"{p.outcome}: {p.note}" if p.note else p.outcome
-        lines.append(f"{p.source:<10}{p.currency:<5}{control:>26}" + "".join(f"{n:>11}" for n in counts) + f"  {verdict}")
-    lines += [f"{o.topic}/{o.partition}: {o.note}" for o in run.offsets if o.note]
-    return "\n".join(lines)

@@ -92,11 +92,41 @@ def test_a_person_accepts_a_file_with_a_reason(spark: SparkSession, lake: str, f
         ingestion.accept(spark, lake, sha256[:10], "", "because")
     ingestion.accept(spark, lake, sha256[:10], "asha", "the bank confirmed it")
     register(spark, lake)
-    assert spark.sql("SELECT count(*) FROM v_statement_lines").collect()[0][0] == 2
+    # both files tell the same entry of the same account, which is one entry
+    assert spark.sql("SELECT count(*) FROM v_statement_lines").collect()[0][0] == 1
+    (again,) = spark.sql("SELECT * FROM v_repeated_lines").collect()
+    assert (again["file_kind"], again["amount"], again["own_reference"]) == ("STATEMENT", Decimal("12.5"), "BANK-1")
     with pytest.raises(SettingsError, match="nothing waits for a word"):
         ingestion.accept(spark, lake, sha256, "asha", "again")
     with pytest.raises(SettingsError, match="names 0 files"):
         ingestion.accept(spark, lake, "0000", "asha", "which?")
+
+
+def test_equal_entries_of_one_file_are_two_and_of_two_files_one_and_another_amount_is_a_conflict(
+    spark: SparkSession, lake: str, folder: Path
+) -> None:
+    line = ":61:2603030302C{amount}NTRFREF-{n}//{own}\r\n"
+
+    def statement(number: int, *lines: str, closing: str) -> bytes:
+        head = f":20:R{number}\r\n:25:10020030/1234567\r\n:28C:{number}/1\r\n:60F:C260301EUR100,00\r\n"
+        return (head + "".join(lines) + f":62F:C260302EUR{closing}\r\n-\r\n").encode()
+
+    twice = [line.format(amount="5,00", n=1, own="B1")] * 2
+    for old in folder.iterdir():
+        old.unlink()
+    (folder / "a.sta").write_bytes(statement(1, *twice, closing="110,00"))
+    (folder / "b.sta").write_bytes(statement(2, *twice, line.format(amount="7,00", n=2, own="B2"), closing="117,00"))
+    (folder / "c.sta").write_bytes(statement(3, line.format(amount="7,50", n=2, own="B2"), closing="107,50"))
+    take(spark, lake, folder)
+    register(spark, lake)
+    counted = spark.sql("SELECT CAST(amount AS STRING) a FROM v_statement_lines ORDER BY 1").collect()
+    assert [r["a"] for r in counted] == ["5.000000", "5.000000", "7.000000", "7.500000"]
+    assert spark.sql("SELECT * FROM v_repeated_lines").count() == 2
+    (conflict,) = spark.sql("SELECT * FROM v_conflicting_lines").collect()
+    assert conflict.asDict() == {
+        "file_kind": "STATEMENT", "account": "10020030/1234567", "own_reference": "B2", "files": 2,
+        "smallest_amount": Decimal("7.000000"), "largest_amount": Decimal("7.500000"), "currency": "EUR",
+    }  # fmt: skip
 
 
 def test_a_crash_before_the_files_row_loses_and_doubles_nothing(
@@ -153,7 +183,7 @@ def test_a_wrong_command_is_told_before_anything_starts(argv: list[str], said: s
 def test_every_view_over_files_shows_posted_ones_only() -> None:
     over_files = {c.name for c in ingestion.OF_FILES}
     shown = [view for view in VIEWS if over_files & {source.name for source in view.reads}]
-    assert len(shown) == 4
+    assert len(shown) == 6
     assert all("'POSTED', 'ACCEPTED'" in view.body for view in shown)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 from pyspark.sql import SparkSession
 
@@ -48,6 +50,26 @@ def test_two_files_are_reconciled(spark: SparkSession, files: Path, capsys: pyte
     assert sorted(r["entry_id"] for r in rows(files / "out" / "matches.csv")) == ["b1", "b2", "l1", "l2"]
     assert json.loads((files / "out" / "proof.json").read_text())["closes"] is True
     assert "Every entry is accounted for." in (files / "out" / "report.html").read_text()
+
+
+def test_an_excel_file_is_a_source_like_any_other(
+    spark: SparkSession, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (BANK.strip().split(";"), ["b1", "E1", 10, "EUR", datetime(2026, 3, 1), "R1"],
+                ["b2", "E2", 20.04, "EUR", datetime(2026, 3, 2), "R2"]):  # fmt: skip
+        book.active.append(row)
+    book.save(files / "bank.xlsx")
+    sources = [f"--source=ledger={files / 'ledger.csv'}", f"--source=bank={files / 'bank.xlsx'}"]
+    assert reconcile_command.main(["ledger_and_bank_statement", *sources, "--out", str(files / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "1  same end-to-end id, same amount" in said
+    assert "1  same end-to-end id, within tolerance; difference €0.04" in said
+    assert rows(files / "out" / "breaks.csv") == []
+    (files / "bank.xlsx").write_bytes(b"no workbook at all")
+    with pytest.raises(PaylakeError, match="bank.xlsx"):
+        reconcile_command.main(["ledger_and_bank_statement", *sources, "--out", str(files / "out")])
 
 
 def test_a_dry_run_writes_nothing(spark: SparkSession, files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from paylake.contracts.dimensions import (
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
-from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
+from paylake.contracts.operations import OPERATIONS_INDEX, OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
@@ -35,6 +35,7 @@ __all__ = [
     "LOCATIONS",
     "MERCHANTS",
     "OPEN_ITEMS",
+    "OPERATIONS_INDEX",
     "OPERATIONS_RECONCILE_LEDGERS",
     "PAYOUTS",
     "POLICIES",
@@ -75,6 +76,7 @@ ALL: tuple[TableContract, ...] = (
     BREAKS,
     AGGREGATE_INDEX,
     RUN_CONTROLS,
+    OPERATIONS_INDEX,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
     BUSINESS_DAYS,

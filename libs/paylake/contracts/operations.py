@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType, TimestampType
 
+from paylake.contracts.indexes import versioned
 from paylake.contracts.table import Check, Field, TableContract
 
 OPERATIONS_RECONCILE_LEDGERS = TableContract(
@@ -32,5 +33,25 @@ OPERATIONS_RECONCILE_LEDGERS = TableContract(
         Field("records_per_second", DoubleType(), "Records per second of batch time."),
     ),
     key=("minute", "topic", "generation", "first_batch"),
+    checks=(Check("counts_not_negative", "records >= 0 AND rejected >= 0 AND rejected <= records"),),
+)
+
+OPERATIONS_INDEX = versioned(
+    name="operations_index",
+    doc="One row per version of an hour of a topic: what the streaming job read, rejected and left waiting, and how fast.",
+    fields=(
+        Field("hour", TimestampType(), "Start of the hour in which the batches ended, UTC."),
+        Field("job", StringType(), "Streaming job."),
+        Field("topic", StringType(), "Kafka topic."),
+        Field("batches", LongType(), "Number of micro-batches."),
+        Field("records", LongType(), "Records read from the topic."),
+        Field("rejected", LongType(), "Records sent to quarantine."),
+        Field("largest_lag", LongType(), "Most records that waited in the topic at the end of a minute."),
+        Field("latency_p50_ms", LongType(), "Mean of the minutes' medians, weighed by their records.", nullable=True),
+        Field("latency_p95_ms", LongType(), "Worst minute's 95th percentile from arrival to decision.", nullable=True),
+        Field("latency_p99_ms", LongType(), "Worst minute's 99th percentile.", nullable=True),
+        Field("batch_ms", LongType(), "Time spent in the batches, in milliseconds."),
+    ),
+    key=("hour", "job", "topic"),
     checks=(Check("counts_not_negative", "records >= 0 AND rejected >= 0 AND rejected <= records"),),
 )

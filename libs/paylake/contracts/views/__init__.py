@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from paylake.contracts.view import View
-from paylake.contracts.views.finance import V_BREAK_AGEING, V_DAILY_PROOF, V_MATCH_RATE, V_OPEN_BREAKS
+from paylake.contracts.views.finance import (
+    V_BREAK_AGEING,
+    V_DAILY_PROOF,
+    V_LATE_ARRIVALS,
+    V_MATCH_RATE,
+    V_OPEN_BREAKS,
+    V_PERIOD_CLOSE,
+    V_RESOLUTION_AUDIT,
+    V_TOLERANCE_LEAKAGE,
+    V_UNMATCHED_BY_SOURCE,
+)
+from paylake.contracts.views.operations import V_OPERATIONS_INDEX, V_SERVICE_LEVEL, V_SERVICE_NOW, V_SOURCE_FRESHNESS
 from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
-from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
+from paylake.contracts.views.statements import (
+    V_CONFLICTING_LINES,
+    V_PAYOUT_TIEOUT,
+    V_REPEATED_LINES,
+    V_SETTLEMENT_LINES,
+    V_STATEMENT_LINES,
+    V_STATEMENTS,
+)
 
 VIEWS: tuple[View, ...] = (
     V_PUBLISHED_RUNS,
@@ -15,8 +33,19 @@ VIEWS: tuple[View, ...] = (
     V_BREAK_AGEING,
     V_DAILY_PROOF,
     V_MATCH_RATE,
+    V_UNMATCHED_BY_SOURCE,
+    V_TOLERANCE_LEAKAGE,
+    V_LATE_ARRIVALS,
+    V_RESOLUTION_AUDIT,
+    V_PERIOD_CLOSE,
     V_STATEMENTS,
     V_STATEMENT_LINES,
     V_PAYOUT_TIEOUT,
     V_SETTLEMENT_LINES,
+    V_REPEATED_LINES,
+    V_CONFLICTING_LINES,
+    V_OPERATIONS_INDEX,
+    V_SERVICE_LEVEL,
+    V_SERVICE_NOW,
+    V_SOURCE_FRESHNESS,
 )

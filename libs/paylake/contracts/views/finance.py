@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from paylake.contracts.calendars import AGE_BUCKETS, BUSINESS_DAYS, OLDEST_BUCKET
-from paylake.contracts.indexes import BREAKS, RUN_CONTROLS
-from paylake.contracts.resolution import ENDED, LEDGERS_AGREE
+from paylake.contracts.indexes import BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
+from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG, ENDED, LEDGERS_AGREE
+from paylake.contracts.topics import LEDGERS
 from paylake.contracts.view import View, columns, first_leg
 from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 
@@ -85,4 +86,86 @@ FROM (
   FROM {{v_aggregate_index}}
   GROUP BY business_date, {first_leg("currency")}
 ) sums""",
+)
+
+V_UNMATCHED_BY_SOURCE = View(
+    name="v_unmatched_by_source",
+    doc="One row per business date, ledger and currency: the transactions that the ledger should have and has not, past "
+    "their deadline, with the amount that the others book.",
+    reads=(V_AGGREGATE_INDEX,),
+    body="\nUNION ALL\n".join(
+        f"""\
+SELECT business_date, '{ledger}' AS source, {first_leg("currency")} AS currency, COUNT(*) AS transactions,
+  CAST(SUM({first_leg("amount")}) AS DECIMAL(28, 4)) AS amount
+FROM {{v_aggregate_index}}
+WHERE {ledger}_amount IS NULL AND kind IS NOT NULL
+GROUP BY business_date, {first_leg("currency")}"""
+        for ledger in LEDGERS
+    ),
+)
+
+V_TOLERANCE_LEAKAGE = View(
+    name="v_tolerance_leakage",
+    doc="One row per business date and currency: what matched although its amounts differ, and by how much in all.",
+    reads=(V_AGGREGATE_INDEX,),
+    body="""\
+SELECT business_date, currency, COUNT(*) AS transactions, CAST(SUM(difference_amount) AS DECIMAL(28, 4)) AS leaked_amount,
+  MAX(difference_amount) AS largest_amount
+FROM {v_aggregate_index}
+WHERE status = 'MATCHED' AND difference_amount <> 0
+GROUP BY business_date, currency""",
+)
+
+V_LATE_ARRIVALS = View(
+    name="v_late_arrivals",
+    doc="One row per published version that replaced an earlier published one of the transaction: what it said before, what "
+    "it says since, and how many days after its business date that was learned.",
+    reads=(RECONCILIATION_INDEX, V_PUBLISHED_RUNS),
+    body="""\
+SELECT transaction_id, recon_id, business_date, status_before, status AS status_after, reason AS reason_after, known_at,
+  run_id, CAST(EXTRACT(DAY FROM (CAST(CAST(known_at AS DATE) AS TIMESTAMP) - CAST(business_date AS TIMESTAMP))) AS INTEGER)
+    AS days_late
+FROM (
+  SELECT i.transaction_id, i.recon_id, i.business_date, i.status, i.reason, CAST(i.valid_from AS TIMESTAMP) AS known_at,
+    i.run_id, LAG(i.status) OVER (PARTITION BY i.recon_id ORDER BY i.valid_from, i.run_id) AS status_before
+  FROM {reconciliation_index} i
+  WHERE EXISTS (SELECT 1 FROM {v_published_runs} p WHERE p.run_id = i.run_id)
+) versions
+WHERE status_before IS NOT NULL""",
+)
+
+V_RESOLUTION_AUDIT = View(
+    name="v_resolution_audit",
+    doc="One row per act on a break that was applied or refused: who did what, when and why, what was before and after, and "
+    "who had proposed what was decided on.",
+    reads=(AUDIT_LOG, BREAKS),
+    body="""\
+SELECT a.sequence, a.entry, a.act, a.subject AS break_id, b.transaction_id, a.business_date, b.kind, b.reason, a.who,
+  CAST(a.at AS TIMESTAMP) AS acted_at, a.why, b.state, b.resolution, b.maker, b.checker, a.amount, a.currency,
+  a.rule_version, a.run_id
+FROM {audit_log} a
+LEFT JOIN {breaks} b ON b.break_id = a.subject
+WHERE a.entry IN ('ACT', 'REFUSED') AND a.act <> 'close_period'""",
+)
+
+V_PERIOD_CLOSE = View(
+    name="v_period_close",
+    doc="One row per business date of the closed period, source and currency: the totals as they were published, which "
+    "nothing changes any more, and what has been booked as adjustments since.",
+    reads=(V_DAILY_PROOF, AUDIT_LOG, ADJUSTMENTS),
+    body="""\
+SELECT p.business_date, p.source, p.currency, p.run_id, p.received_records, p.received_amount, p.matched_records,
+  p.matched_amount, p.broken_records, p.broken_amount, p.pending_records, p.pending_amount,
+  COALESCE(a.adjustments, 0) AS adjustments, CAST(COALESCE(a.adjusted_amount, 0) AS DECIMAL(28, 4)) AS adjusted_amount
+FROM {v_daily_proof} p
+JOIN (
+  SELECT MAX(CAST(subject AS DATE)) AS closed_until
+  FROM {audit_log}
+  WHERE entry = 'ACT' AND act = 'close_period'
+) c ON p.business_date <= c.closed_until
+LEFT JOIN (
+  SELECT original_business_date, source, currency, COUNT(*) AS adjustments, SUM(amount) AS adjusted_amount
+  FROM {adjustments}
+  GROUP BY original_business_date, source, currency
+) a ON a.original_business_date = p.business_date AND a.source = p.source AND a.currency = p.currency""",
 )

@@ -1,0 +1,138 @@
+"""The indexes beside the reconciliation's own: what a run makes of them, and how it writes their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from paylake import tables, views
+from paylake.contracts import (
+    BUSINESS_DAYS,
+    LOCATIONS,
+    MERCHANTS,
+    OPERATIONS_INDEX,
+    OPERATIONS_RECONCILE_LEDGERS,
+    PAYOUTS,
+    POLICIES,
+    SETTLEMENT_LINES,
+    STATEMENT_FILES,
+    STATEMENT_LINES,
+    STATEMENTS,
+    USERS,
+)
+from paylake.contracts.table import TableContract
+from paylake.contracts.view import View
+from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
+from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
+from paylake.indexes.operations_index import operations_index
+from paylake.indexes.payments import Sources, payments
+from paylake.indexes.versions import with_news
+from paylake.reference_tables import reference
+
+HISTORY = timedelta(days=30)
+"""How far back an index looks for what is usual."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index and its builder. One with business dates is made for the run's date, any other as a whole.
+
+    News of one that is not `awaited` is written when a run publishes, and makes no run publish.
+    """
+
+    contract: TableContract
+    build: Callable[[Sources], DataFrame]
+    is_awaited: bool = True
+
+    @property
+    def is_dated(self) -> bool:
+        """Each run makes the rows of its business date only."""
+        return "business_date" in self.contract.columns
+
+
+INDEXES: tuple[Index, ...] = (Index(OPERATIONS_INDEX, operations_index, is_awaited=False),)
+"""Every consumer's index that a run makes."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """An index as a run would leave it: every version in the scope of the run, persisted, with `is_news`."""
+
+    index: Index
+    rows: DataFrame
+    is_news: bool
+
+
+def changes(
+    spark: SparkSession,
+    lake: str,
+    indexes: Collection[Index],
+    business_date: date,
+    latest: DataFrame,
+    run_id: str,
+    run_at: datetime,
+) -> list[Change]:
+    """What a run would change in each index. What a crashed run left behind is news too: it has to be published."""
+    if not indexes:
+        return []
+    sources = _sources(spark, lake, business_date, latest)
+    published = [r["run_id"] for r in views.read(spark, lake, V_PUBLISHED_RUNS).select("run_id").collect()]
+    is_left = F.col("is_current") & ~F.col("run_id").isin(published)
+    found = []
+    for index in indexes:
+        tables.create(spark, lake, index.contract)
+        known = tables.read(spark, lake, index.contract)
+        if index.is_dated:
+            known = known.where(F.col("business_date") == F.lit(business_date))
+        rows = with_news(index.build(sources), known, index.contract, run_id, run_at).persist()
+        found.append(Change(index, rows, not rows.where(F.col("is_news") | is_left).isEmpty()))
+    return found
+
+
+def write(lake: str, business_date: date, found: Collection[Change]) -> None:
+    """Write the indexes that have news, each in one commit that replaces what lies in the run's scope."""
+    for change in found:
+        if change.is_news:
+            contract = change.index.contract
+            if change.index.is_dated:
+                tables.replace_where(change.rows, lake, contract, f"business_date = DATE'{business_date}'")
+            else:
+                tables.overwrite(change.rows, lake, contract)
+
+
+def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFrame) -> Sources:
+    """What the indexes of a date are made of: `latest` is the date's own transactions, as the run would publish them."""
+    published = views.read(spark, lake, V_RECONCILIATION_INDEX)
+    before = published.where(
+        (F.col("business_date") >= F.lit(business_date - HISTORY)) & (F.col("business_date") < F.lit(business_date))
+    )
+    return Sources(
+        business_date=business_date,
+        payments=payments(before).unionByName(payments(latest)),
+        settlement_lines=_posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES),
+        payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS),
+        statements=_posted(spark, lake, V_STATEMENTS, STATEMENTS),
+        statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES),
+        merchants=_or_empty(spark, lake, MERCHANTS),
+        users=_or_empty(spark, lake, USERS),
+        locations=_or_empty(spark, lake, LOCATIONS),
+        policies=_or_empty(spark, lake, POLICIES),
+        business_days=reference(spark, lake, BUSINESS_DAYS),
+        operations=_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS),
+    )
+
+
+def _posted(spark: SparkSession, lake: str, view: View, contract: TableContract) -> DataFrame:
+    if not all(tables.exists(spark, lake, needed) for needed in (STATEMENT_FILES, contract)):
+        return spark.createDataFrame([], contract.schema)
+    return views.read(spark, lake, view)
+
+
+def _or_empty(spark: SparkSession, lake: str, contract: TableContract) -> DataFrame:
+    if not tables.exists(spark, lake, contract):
+        return spark.createDataFrame([], contract.schema)
+    return tables.read(spark, lake, contract)
