@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paylake.contracts.calendars import BUSINESS_DAYS
+from paylake.contracts.compliance import AML_ALERT, COMPLIANCE_INDEX, COMPLIANCE_RULES, TRANSACTION_FLAGS
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
@@ -16,10 +17,13 @@ __all__ = [
     "ADJUSTMENTS",
     "AGGREGATE_INDEX",
     "ALL",
+    "AML_ALERT",
     "AUDIT_LOG",
     "BATCH_INDEX",
     "BREAKS",
     "BUSINESS_DAYS",
+    "COMPLIANCE_INDEX",
+    "COMPLIANCE_RULES",
     "CONTROL_TOTALS",
     "LEDGER_ENTRIES",
     "OPEN_ITEMS",
@@ -35,6 +39,7 @@ __all__ = [
     "STATEMENTS",
     "STATEMENT_FILES",
     "STATEMENT_LINES",
+    "TRANSACTION_FLAGS",
     "TableContract",
 ]
 
@@ -60,4 +65,8 @@ ALL: tuple[TableContract, ...] = (
     BUSINESS_DAYS,
     ADJUSTMENTS,
     AUDIT_LOG,
+    COMPLIANCE_RULES,
+    TRANSACTION_FLAGS,
+    COMPLIANCE_INDEX,
+    AML_ALERT,
 )
