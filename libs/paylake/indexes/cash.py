@@ -102,7 +102,7 @@ def measured(sources: Sources, rules: Iterable[Rule]) -> DataFrame:
         F.max("business_date").alias("last_date"),
         F.array_sort(F.collect_set("transaction_id")).alias("transaction_ids"),
     )
-    is_met = F.when(is_sum, exceeds(F.col("amount"))).otherwise(
+    is_met = F.when(is_sum, exceeds(F.col("amount"), F.col("rule"))).otherwise(
         F.greatest("payment_count", "day_count") >= F.col("rule.least_count")
     )
     ends_on = F.when(is_month, F.last_day(today)).otherwise(today)
@@ -114,4 +114,4 @@ def measured(sources: Sources, rules: Iterable[Rule]) -> DataFrame:
 
 def _in_band(amount: Column) -> Column:
     """True from a rule's floor up to its threshold, which is not exceeded; false for a rule without a floor."""
-    return F.coalesce((amount >= F.col("rule.floor")) & ~exceeds(amount), F.lit(False))
+    return F.coalesce((amount >= F.col("rule.floor")) & ~exceeds(amount, F.col("rule")), F.lit(False))

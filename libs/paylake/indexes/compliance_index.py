@@ -29,7 +29,7 @@ from paylake.contracts.compliance import (
     Rule,
 )
 from paylake.indexes import cash
-from paylake.indexes.compliance_rules import exceeds, rules_on, with_rules
+from paylake.indexes.compliance_rules import as_struct, exceeds, rules_on, with_rules
 from paylake.indexes.payments import Sources
 from paylake.indexes.policy_flags import content, is_expired, is_identified, transaction_flags, with_parties
 
@@ -92,16 +92,15 @@ def aml_alert(sources: Sources, rules: Iterable[Rule] = RULES) -> DataFrame:
 
 def _reports(sources: Sources, rules: Iterable[Rule]) -> Column:
     """The rules on reports of suspicious activity whose sum a suspicion reaches, where they hold where it arose."""
-    reached = [
-        F.when(
-            (F.col("currency") == rule.currency)
-            & F.arrays_overlap("rule.jurisdictions", F.array(*(F.lit(j) for j in rule.jurisdictions)))
-            & (F.col("amount") >= F.lit(rule.amount)),
-            F.lit(rule.label),
-        )
-        for rule in rules_on(sources.business_date, rules, Measure.SUSPICIOUS_SUM)
-    ]
-    return F.array_compact(F.array(*reached)).cast("array<string>")
+    suspicious = [as_struct(rule) for rule in rules_on(sources.business_date, rules, Measure.SUSPICIOUS_SUM)]
+
+    def is_reached(rule: Column) -> Column:
+        is_there = F.arrays_overlap(F.col("rule.jurisdictions"), rule["jurisdictions"])
+        return (rule["currency"] == F.col("currency")) & is_there & exceeds(F.col("amount"), rule)
+
+    if not suspicious:
+        return F.array().cast("array<string>")
+    return F.transform(F.filter(F.array(*suspicious), is_reached), lambda rule: rule["label"])
 
 
 def _sides(payments: DataFrame) -> DataFrame:
@@ -197,7 +196,7 @@ def _travel(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataFr
     transfers = sources.payments.where(of_date & F.upper("type").isin(*TRANSFER_TYPES) & ~own_message)
     ruled = with_rules(with_parties(transfers, sources), rules_on(sources.business_date, rules, Measure.TRANSFER))
     is_named = is_identified(F.col("business_date")) & F.col("bank_id").isNotNull() & F.col("merchant_risk").isNotNull()
-    required = ruled.where(exceeds(F.col("amount"))).select(
+    required = ruled.where(exceeds(F.col("amount"), F.col("rule"))).select(
         "transaction_id", F.col("rule.label").alias("label"), is_named.alias("is_named")
     )
     found = _of_date(sides, sources).where("happened").join(required, on="transaction_id", how="inner")

@@ -33,14 +33,14 @@ def rules_on(day: date, rules: Iterable[Rule], *measures: Measure) -> list[Rule]
 def with_rules(rows: DataFrame, rules: list[Rule]) -> DataFrame:
     """One row per row and rule that concerns its `currency` and `jurisdiction`, the rule as the struct `rule`."""
     if not rules:
-        return rows.withColumn("rule", _literal(RULES[0])).where(F.lit(False))
-    concerned = F.filter(F.array(*(_literal(r) for r in rules)), _concerns)
+        return rows.withColumn("rule", as_struct(RULES[0])).where(F.lit(False))
+    concerned = F.filter(F.array(*(as_struct(r) for r in rules)), _concerns)
     return rows.withColumn("rule", F.explode(concerned))
 
 
-def exceeds(amount: Column) -> Column:
-    """True where an amount exceeds the threshold of the row's rule, or meets it where that is enough."""
-    return (amount > F.col("rule.amount")) | (~F.col("rule.is_strict") & (amount == F.col("rule.amount")))
+def exceeds(amount: Column, rule: Column) -> Column:
+    """True where an amount exceeds the rule's threshold, or meets it where that is enough."""
+    return (amount > rule["amount"]) | (~rule["is_strict"] & (amount == rule["amount"]))
 
 
 def _concerns(rule: Column) -> Column:
@@ -49,7 +49,8 @@ def _concerns(rule: Column) -> Column:
     return (rule["currency"] == F.col("currency")) & is_there
 
 
-def _literal(rule: Rule) -> Column:
+def as_struct(rule: Rule) -> Column:
+    """The rule as a literal struct."""
     return F.struct(
         F.lit(rule.label).alias("label"),
         F.lit(rule.rule_id).alias("rule_id"),
