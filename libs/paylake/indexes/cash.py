@@ -28,7 +28,7 @@ from paylake.contracts.compliance import (
 from paylake.contracts.compliance import Window as Over
 from paylake.indexes.compliance_rules import exceeds, rules_on, with_rules
 from paylake.indexes.payments import Sources
-from paylake.indexes.policy_flags import with_parties
+from paylake.indexes.policy_flags import with_user
 from paylake.resolution.ageing import by_settlement_rule
 
 LONGEST_CLOSURE_DAYS = 15
@@ -74,7 +74,7 @@ def measured(sources: Sources, rules: Iterable[Rule]) -> DataFrame:
     today = F.lit(sources.business_date)
     found = rules_on(sources.business_date, rules, Measure.CASH_SUM, Measure.JUST_BELOW)
     paid = sources.payments.where(F.col("payment_status").isin(*HAPPENED)).withColumn("direction", cash_direction())
-    cash = with_cash_day(with_parties(paid.where("direction IS NOT NULL"), sources), sources)
+    cash = with_cash_day(with_user(paid.where("direction IS NOT NULL"), sources), sources)
     ruled = with_rules(cash, found)
     day = Window.partitionBy("user_id", "currency", "direction", "rule.label", "cash_day")
     is_month = F.col("rule.window") == Over.CALENDAR_MONTH.value

@@ -47,9 +47,8 @@ def compliance_index(sources: Sources, rules: Iterable[Rule] = RULES) -> DataFra
     rules = tuple(rules)
     sides = _sides(cash.with_cash_day(sources.payments, sources))
     rows = _totals(sides, sources, rules)
-    for found in (_busiest(sides, sources), _flags(sides, sources, rules), _travel(sides, sources, rules)):
+    for found in (_of_date(sides, sources, rules), _cash_rules(sources, rules)):
         rows = rows.join(found, on=list(ENTITY), how="left")
-    rows = rows.join(_cash_rules(sources, rules), on=list(ENTITY), how="left")
     is_user = F.col("entity_type") == USER
     none = F.array().cast("array<string>")
     counts = ("largest_1h_count", "largest_24h_count", "travel_rule_count", "just_below_threshold_count")
@@ -155,55 +154,49 @@ def _totals(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataFr
     return totals.where("is_of_date")
 
 
-def _busiest(sides: DataFrame, sources: Sources) -> DataFrame:
-    """One row per entity and currency of the date: the most payments, and the largest sum, within one and 24 hours."""
+def _of_date(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataFrame:
+    """One row per entity and currency with a payment on the date: its busiest hours, its flags, its travel rule."""
     today = F.lit(sources.business_date)
     # a payment of the date may have been booked some hours before its midnight
-    near = sides.where("happened").where(F.col("business_date") >= F.date_sub(today, 2))
+    near = sides.where(F.col("business_date") >= F.date_sub(today, 2))
     by_time = Window.partitionBy(*ENTITY).orderBy(F.unix_micros("paid_at").asc())
-    hour, day = (by_time.rangeBetween(1 - micros, 0) for micros in (HOUR_MICROS, DAY_MICROS))
+    happened = F.when(F.col("happened"), F.col("amount"))
     running = near.withColumns({
-        "count_1h": F.count(F.lit(1)).over(hour),
-        "sum_1h": F.sum("amount").over(hour),
-        "count_24h": F.count(F.lit(1)).over(day),
-        "sum_24h": F.sum("amount").over(day),
+        f"{what}_{name}": of(happened).over(by_time.rangeBetween(1 - micros, 0))
+        for name, micros in (("1h", HOUR_MICROS), ("24h", DAY_MICROS))
+        for what, of in (("count", F.count), ("sum", F.sum))
     })  # fmt: skip
-    return running.where(F.col("business_date") == today).groupBy(*ENTITY).agg(
-        F.max("count_1h").alias("largest_1h_count"),
-        F.max("sum_1h").alias("largest_1h_amount"),
-        F.max("count_24h").alias("largest_24h_count"),
-        F.max("sum_24h").alias("largest_24h_amount"),
-    )  # fmt: skip
-
-
-def _flags(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataFrame:
-    """One row per entity and currency with a flagged payment on the date: the flags of all of them."""
-    flagged = _of_date(sides, sources).join(
-        transaction_flags(sources, rules).drop("business_date"), on="transaction_id", how="inner"
-    )
-    return flagged.groupBy(*ENTITY).agg(
+    flags = transaction_flags(sources, rules).drop("business_date", "kyc_status")
+    of_date = running.where(F.col("business_date") == today).join(flags, on="transaction_id", how="left")
+    marked = of_date.join(_transfers(sources, rules), on="transaction_id", how="left")
+    travels = F.col("happened") & F.col("travel_rule_id").isNotNull()
+    return marked.groupBy(*ENTITY).agg(
+        *(
+            F.max(F.when(F.col("happened"), F.col(f"{what}_{name}"))).alias(f"largest_{name}_{column}")
+            for name in ("1h", "24h")
+            for what, column in (("count", "count"), ("sum", "amount"))
+        ),
         _union("policy_ids"),
         _union("policy_flags"),
         F.max(F.coalesce(F.col("compliance_flag") == HIGH_RISK, F.lit(False))).alias("is_high_risk"),
-        F.max(F.array_contains("policy_flags", REQUIRES_KYC)).alias("requires_kyc"),
+        F.max(F.coalesce(F.array_contains("policy_flags", REQUIRES_KYC), F.lit(False))).alias("requires_kyc"),
+        _count(travels).alias("travel_rule_count"),
+        F.min(F.when(travels, F.col("is_named"))).alias("travel_rule_complete"),
+        F.collect_set(F.when(travels, F.col("travel_rule_id"))).alias("travel_rule_ids"),
     )
 
 
-def _travel(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataFrame:
-    """One row per entity and currency with a transfer that the travel rule concerns, and whether both ends are known."""
+def _transfers(sources: Sources, rules: Iterable[Rule]) -> DataFrame:
+    """One row per transfer of the date that the travel rule concerns, and whether both its ends can be named."""
     of_date = F.col("business_date") == F.lit(sources.business_date)
     own_message = F.coalesce(F.upper("channel").isin(*OWN_MESSAGE_CHANNELS), F.lit(False))
     transfers = sources.payments.where(of_date & F.upper("type").isin(*TRANSFER_TYPES) & ~own_message)
     ruled = with_rules(with_parties(transfers, sources), rules_on(sources.business_date, rules, Measure.TRANSFER))
     is_named = is_identified(F.col("business_date")) & F.col("bank_id").isNotNull() & F.col("merchant_risk").isNotNull()
-    required = ruled.where(exceeds(F.col("amount"), F.col("rule"))).select(
-        "transaction_id", F.col("rule.label").alias("label"), is_named.alias("is_named")
-    )
-    found = _of_date(sides, sources).where("happened").join(required, on="transaction_id", how="inner")
-    return found.groupBy(*ENTITY).agg(
-        F.count_distinct("transaction_id").alias("travel_rule_count"),
-        F.min("is_named").alias("travel_rule_complete"),
-        F.collect_set("label").alias("travel_rule_ids"),
+    return (
+        ruled.where(exceeds(F.col("amount"), F.col("rule")))
+        .groupBy("transaction_id")
+        .agg(F.min("rule.label").alias("travel_rule_id"), F.min(is_named).alias("is_named"))
     )
 
 
@@ -241,10 +234,6 @@ def _with_entity(rows: DataFrame, sources: Sources) -> DataFrame:
     found = rows.join(F.broadcast(known.drop("valid_from", "valid_to")), on=["entity_type", "entity_id"], how="left")
     expired = found.withColumn("is_kyc_expired", is_expired(F.col("business_date")))
     return expired.join(F.broadcast(risks), on="country", how="left")
-
-
-def _of_date(sides: DataFrame, sources: Sources) -> DataFrame:
-    return sides.where(F.col("business_date") == F.lit(sources.business_date)).select(*ENTITY, "transaction_id", "happened")
 
 
 def _round_unit(sources: Sources, rules: Iterable[Rule]) -> Column:

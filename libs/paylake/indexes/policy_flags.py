@@ -8,7 +8,6 @@ payment's currency and reached. AML and REGIONAL_LIMIT without a limit say nothi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -31,7 +30,10 @@ from paylake.indexes.compliance_rules import rules_on
 from paylake.indexes.payments import Sources
 from paylake.indexes.versions import VERSION_COLUMNS
 
-COUNTRY, ALL = "COUNTRY", "ALL"
+OF_A_PAYMENT = ("transaction_id", "business_date", "kyc_status")
+"""What a flag is said of, and what is said beside it."""
+
+COUNTRY, CITY, ALL = "COUNTRY", "CITY", "ALL"
 WITH_A_LIMIT = ("AML", "REGIONAL_LIMIT")
 """Types of policy that say something of a payment by their limit only."""
 
@@ -48,37 +50,37 @@ def transaction_flags(sources: Sources, rules: Iterable[Rule] = RULES) -> DataFr
         "HIGH_RISK_SCORE": F.col("risk_score") > F.lit(min(points, default=100)),
     }
     of_facts = payments.select(
-        "transaction_id",
+        *OF_A_PAYMENT,
         F.explode(F.array_compact(F.array(*(F.when(holds, F.lit(flag)) for flag, holds in facts.items())))).alias("flag"),
         F.lit(None).cast("string").alias("policy_id"),
     )
-    found = reduce(
-        DataFrame.unionByName, [of_facts, _of_places(payments, sources), _of_policies(payments, sources.policies)]
-    )
-    flagged = found.groupBy("transaction_id").agg(
+    found = of_facts.unionByName(_met(payments, _looked_up(sources)))
+    flagged = found.groupBy(*OF_A_PAYMENT).agg(
         F.array_sort(F.collect_set("policy_id")).alias("policy_ids"),
         F.array_sort(F.collect_set("flag")).alias("policy_flags"),
     )
     is_high_risk = F.exists("policy_flags", lambda flag: flag.startswith("BLACKLIST_") | (flag == "HIGH_RISK_SCORE"))
-    with_flag = flagged.withColumn(
-        "compliance_flag",
-        F.when(is_high_risk, HIGH_RISK).when(F.array_contains("policy_flags", REQUIRES_KYC), REQUIRES_KYC),
-    )
-    known = payments.select("transaction_id", "business_date", "kyc_status")
-    return content(with_flag.join(known, on="transaction_id", how="inner"), TRANSACTION_FLAGS)
+    requires_kyc = F.array_contains("policy_flags", REQUIRES_KYC)
+    compliance_flag = F.when(is_high_risk, HIGH_RISK).when(requires_kyc, REQUIRES_KYC)
+    return content(flagged.withColumn("compliance_flag", compliance_flag), TRANSACTION_FLAGS)
 
 
 def with_parties(payments: DataFrame, sources: Sources) -> DataFrame:
     """The payments with what was known of user and merchant when they paid, and the jurisdiction: where it took place."""
-    users = sources.users.select(
-        "user_id", "home_country", "kyc_status", "kyc_expires_on", F.col("risk_rating").alias("user_risk"), "is_pep",
-        "valid_from", "valid_to",
-    )  # fmt: skip
     merchants = sources.merchants.select(
         "merchant_id", F.col("country").alias("seat_country"), F.col("risk_level").alias("merchant_risk"), "valid_from",
         "valid_to",
     )  # fmt: skip
-    known = as_of(as_of(payments, users, "user_id", "paid_at"), merchants, "merchant_id", "paid_at")
+    return as_of(with_user(payments, sources), merchants, "merchant_id", "paid_at")
+
+
+def with_user(payments: DataFrame, sources: Sources) -> DataFrame:
+    """The payments with what was known of the user alone, and the jurisdiction: their country, else the user's home."""
+    users = sources.users.select(
+        "user_id", "home_country", "kyc_status", "kyc_expires_on", F.col("risk_rating").alias("user_risk"), "is_pep",
+        "valid_from", "valid_to",
+    )  # fmt: skip
+    known = as_of(payments, users, "user_id", "paid_at")
     return known.withColumn("jurisdiction", F.coalesce("country", "home_country"))
 
 
@@ -109,33 +111,33 @@ def content(rows: DataFrame, contract: TableContract) -> DataFrame:
     return rows.select(*(F.col(f.name).cast(f.type).alias(f.name) for f in said))
 
 
-def _of_places(payments: DataFrame, sources: Sources) -> DataFrame:
-    """The payments in a city that was rated HIGH at the time."""
-    risky = sources.locations.where("risk_level = 'HIGH'").select("city", "country", "valid_from", "valid_to")
-    same = (F.col("fact.city") == F.col("version.city")) & (F.col("fact.country") == F.col("version.country"))
-    there = payments.alias("fact").join(
-        F.broadcast(risky.alias("version")), on=same & _is_valid("fact.paid_at"), how="left_semi"
-    )
-    return there.select(
-        "transaction_id", F.lit("HIGH_RISK_LOCATION").alias("flag"), F.lit(None).cast("string").alias("policy_id")
-    )
-
-
-def _of_policies(payments: DataFrame, policies: DataFrame) -> DataFrame:
-    """One row per payment and policy that gives it a flag."""
-    subjects = F.array_distinct(
-        F.array(
-            _subject(USER, F.col("user_id")),
-            _subject(MERCHANT, F.col("merchant_id")),
-            *(_subject(COUNTRY, F.col(name)) for name in ("jurisdiction", "home_country", "seat_country")),
-            _subject(ALL, F.lit("")),
-        )
-    )
-    named = payments.withColumn("subject", F.explode(subjects)).alias("fact")
+def _looked_up(sources: Sources) -> DataFrame:
+    """The policies that say something of a single payment, and the cities that are rated HIGH, looked up as policies are."""
     is_complete = F.col("limit_amount").isNotNull() | ~F.col("policy_type").isin(*WITH_A_LIMIT)
-    version = policies.where(F.col("active_flag") & is_complete).alias("version")
+    columns = ("policy_id", "policy_type", "subject_type", "jurisdiction", "limit_amount", "limit_currency")
+    policies = sources.policies.where(F.col("active_flag") & is_complete).select(
+        *columns, F.coalesce("subject_id", F.lit("")).alias("subject_id"), "valid_from", "valid_to"
+    )
+    cities = sources.locations.where("risk_level = 'HIGH'").select(
+        F.lit(CITY).alias("policy_type"), F.lit(CITY).alias("subject_type"), F.lit(EVERYWHERE).alias("jurisdiction"),
+        F.concat_ws("|", "country", "city").alias("subject_id"), "valid_from", "valid_to",
+    )  # fmt: skip
+    return policies.unionByName(cities, allowMissingColumns=True)
+
+
+def _met(payments: DataFrame, looked_up: DataFrame) -> DataFrame:
+    """One row per payment and policy, or city, that gives it a flag."""
+    subjects = F.array(
+        _subject(USER, F.col("user_id")),
+        _subject(MERCHANT, F.col("merchant_id")),
+        *(_subject(COUNTRY, F.col(name)) for name in ("jurisdiction", "home_country", "seat_country")),
+        _subject(CITY, F.concat_ws("|", "country", "city")),
+        _subject(ALL, F.lit("")),
+    )
+    named = payments.withColumn("subject", F.explode(F.array_distinct(subjects))).alias("fact")
+    version = looked_up.alias("version")
     same = (F.col("fact.subject.type") == F.col("version.subject_type")) & (
-        F.col("fact.subject.id") == F.coalesce("version.subject_id", F.lit(""))
+        F.col("fact.subject.id") == F.col("version.subject_id")
     )
     is_there = (F.col("version.jurisdiction") == EVERYWHERE) | (F.col("version.jurisdiction") == F.col("fact.jurisdiction"))
     is_reached = F.col("version.limit_amount").isNull() | (
@@ -147,8 +149,9 @@ def _of_policies(payments: DataFrame, policies: DataFrame) -> DataFrame:
         .when(F.col("policy_type") == "REGIONAL_LIMIT", F.lit("REGIONAL_LIMIT"))
         .when(F.col("policy_type") == "AML", F.lit("AML_LIMIT"))
         .when((F.col("policy_type") == "KYC") & ~is_identified(F.col("business_date")), F.lit(REQUIRES_KYC))
+        .when(F.col("policy_type") == CITY, F.lit("HIGH_RISK_LOCATION"))
     )
-    return met.select("transaction_id", flag.alias("flag"), "policy_id").where("flag IS NOT NULL")
+    return met.select(*OF_A_PAYMENT, flag.alias("flag"), "policy_id").where("flag IS NOT NULL")
 
 
 def _subject(kind: str, of: Column) -> Column:

@@ -89,7 +89,7 @@ def sources(
 
     return Sources(
         business_date=day,
-        payments=frame(PAYMENTS, {}, payments),
+        payments=frame(PAYMENTS, {}, [p for p in payments if p["business_date"] <= day]),
         settlement_lines=nothing,
         payouts=nothing,
         statements=nothing,

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from paylake.contracts.view import View
+from paylake.contracts.views.compliance import (
+    V_AML_ALERT,
+    V_AML_ALERTS,
+    V_CASH_REPORTS,
+    V_COMPLIANCE_INDEX,
+    V_COMPLIANCE_RULES,
+    V_KYC_DUE,
+    V_POLICY_HITS,
+    V_STRUCTURING,
+    V_TRANSACTION_FLAGS,
+)
 from paylake.contracts.views.finance import V_BREAK_AGEING, V_DAILY_PROOF, V_MATCH_RATE, V_OPEN_BREAKS
 from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
@@ -19,4 +30,13 @@ VIEWS: tuple[View, ...] = (
     V_STATEMENT_LINES,
     V_PAYOUT_TIEOUT,
     V_SETTLEMENT_LINES,
+    V_TRANSACTION_FLAGS,
+    V_POLICY_HITS,
+    V_COMPLIANCE_RULES,
+    V_COMPLIANCE_INDEX,
+    V_KYC_DUE,
+    V_CASH_REPORTS,
+    V_STRUCTURING,
+    V_AML_ALERT,
+    V_AML_ALERTS,
 )
