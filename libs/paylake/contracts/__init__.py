@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from paylake.contracts.calendars import BUSINESS_DAYS
-from paylake.contracts.dimensions import (
-    DIMENSION_DELIVERIES,
-    DIMENSIONS_QUARANTINE,
-    LOCATIONS,
-    MERCHANTS,
-    POLICIES,
-    USERS,
-)
+from paylake.contracts.compliance import COMPLIANCE_RULES, TRANSACTION_FLAGS
+from paylake.contracts.dimensions import DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE, LOCATIONS, MERCHANTS, POLICIES, USERS
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
@@ -28,6 +22,7 @@ __all__ = [
     "BATCH_INDEX",
     "BREAKS",
     "BUSINESS_DAYS",
+    "COMPLIANCE_RULES",
     "CONTROL_TOTALS",
     "DIMENSIONS_QUARANTINE",
     "DIMENSION_DELIVERIES",
@@ -49,8 +44,9 @@ __all__ = [
     "STATEMENTS",
     "STATEMENT_FILES",
     "STATEMENT_LINES",
-    "USERS",
+    "TRANSACTION_FLAGS",
     "TableContract",
+    "USERS",
 ]
 
 ALL: tuple[TableContract, ...] = (
@@ -71,15 +67,17 @@ ALL: tuple[TableContract, ...] = (
     OPEN_ITEMS,
     RECONCILIATION_PARTIAL,
     OPERATIONS_RECONCILE_LEDGERS,
+    OPERATIONS_INDEX,
     BATCH_INDEX,
     RECONCILIATION_INDEX,
     BREAKS,
     AGGREGATE_INDEX,
     RUN_CONTROLS,
-    OPERATIONS_INDEX,
+    AUDIT_LOG,
+    ADJUSTMENTS,
+    COMPLIANCE_RULES,
+    TRANSACTION_FLAGS,
+    BUSINESS_DAYS,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
-    BUSINESS_DAYS,
-    ADJUSTMENTS,
-    AUDIT_LOG,
 )

@@ -24,7 +24,7 @@ def with_settlement(breaks: DataFrame, business_days: DataFrame) -> DataFrame:
         # the number of the first business day that is not before the day
         (F.col("business_days_passed") + F.when(F.col("is_business_day"), 0).otherwise(1)).alias("_number"),
     )
-    lag = breaks.withColumns({"rail": _by_rule("rail"), "_lag": _by_rule("days")})
+    lag = breaks.withColumns({"rail": by_settlement_rule("rail"), "_lag": by_settlement_rule("days")})
     numbered = lag.join(
         F.broadcast(days), on=(F.col("_of") == F.col("rail")) & (F.col("_day") == F.col("business_date")), how="left"
     )
@@ -44,8 +44,8 @@ def sla_due_at(opened_at: Column, severity: Column) -> Column:
     return F.timestamp_add("HOUR", hours, opened_at)
 
 
-def _by_rule(attribute: str) -> Column:
-    """The rail or the days of the settlement rule that holds for a row: the latest one of its currency."""
+def by_settlement_rule(attribute: str) -> Column:
+    """The `rail` or the `days` of the settlement rule that holds for a row's currency and business_date: its latest one."""
     rules = sorted(SETTLEMENT_RULES, key=lambda rule: rule.since, reverse=True)
     return reduce(
         lambda case, rule: case.when(

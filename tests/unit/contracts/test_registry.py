@@ -53,7 +53,7 @@ def test_no_two_tables_share_a_place() -> None:
 def test_a_table_has_a_key_a_check_and_a_layer_of_the_design(contract: TableContract) -> None:
     assert contract.key
     assert contract.checks
-    assert contract.layer in {"raw", "partial", "final"}
+    assert contract.layer in {"raw", "partial", "final", "restricted"}
     names = [c.name for c in contract.all_checks]
     assert len(set(names)) == len(names)
 

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from paylake.contracts.view import View
+from paylake.contracts.views.compliance import (
+    V_AML_ALERT,
+    V_AML_ALERTS,
+    V_CASH_REPORTS,
+    V_COMPLIANCE_INDEX,
+    V_COMPLIANCE_RULES,
+    V_KYC_DUE,
+    V_POLICY_HITS,
+    V_STRUCTURING,
+    V_TRANSACTION_FLAGS,
+)
 from paylake.contracts.views.finance import (
     V_BREAK_AGEING,
     V_DAILY_PROOF,
@@ -48,4 +59,13 @@ VIEWS: tuple[View, ...] = (
     V_SERVICE_LEVEL,
     V_SERVICE_NOW,
     V_SOURCE_FRESHNESS,
+    V_TRANSACTION_FLAGS,
+    V_COMPLIANCE_INDEX,
+    V_AML_ALERT,
+    V_POLICY_HITS,
+    V_KYC_DUE,
+    V_CASH_REPORTS,
+    V_STRUCTURING,
+    V_AML_ALERTS,
+    V_COMPLIANCE_RULES,
 )
