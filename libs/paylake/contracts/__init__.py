@@ -6,7 +6,9 @@ from paylake.contracts.calendars import BUSINESS_DAYS
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
+from paylake.contracts.merchants import MERCHANT_INDEX, USER_SPEND_INDEX
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
+from paylake.contracts.programmes import MONITORING_PROGRAMMES
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
@@ -22,6 +24,8 @@ __all__ = [
     "BUSINESS_DAYS",
     "CONTROL_TOTALS",
     "LEDGER_ENTRIES",
+    "MERCHANT_INDEX",
+    "MONITORING_PROGRAMMES",
     "OPEN_ITEMS",
     "OPERATIONS_RECONCILE_LEDGERS",
     "PAYOUTS",
@@ -36,6 +40,7 @@ __all__ = [
     "STATEMENT_FILES",
     "STATEMENT_LINES",
     "TableContract",
+    "USER_SPEND_INDEX",
 ]
 
 ALL: tuple[TableContract, ...] = (
@@ -60,4 +65,7 @@ ALL: tuple[TableContract, ...] = (
     BUSINESS_DAYS,
     ADJUSTMENTS,
     AUDIT_LOG,
+    MERCHANT_INDEX,
+    USER_SPEND_INDEX,
+    MONITORING_PROGRAMMES,
 )
