@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from paylake.contracts.view import View
 from paylake.contracts.views.finance import V_BREAK_AGEING, V_DAILY_PROOF, V_MATCH_RATE, V_OPEN_BREAKS
+from paylake.contracts.views.merchants import (
+    V_MERCHANT_ANOMALIES,
+    V_MERCHANT_DAILY,
+    V_MERCHANT_EXPOSURE,
+    V_MERCHANT_MONTHLY,
+    V_REPEATED_DECLINES,
+    V_USER_SPEND,
+)
 from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
 
@@ -19,4 +27,10 @@ VIEWS: tuple[View, ...] = (
     V_STATEMENT_LINES,
     V_PAYOUT_TIEOUT,
     V_SETTLEMENT_LINES,
+    V_MERCHANT_DAILY,
+    V_MERCHANT_MONTHLY,
+    V_MERCHANT_ANOMALIES,
+    V_MERCHANT_EXPOSURE,
+    V_USER_SPEND,
+    V_REPEATED_DECLINES,
 )
