@@ -98,6 +98,18 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "dimension_deliveries": {"dimension": "merchants", "is_deleted": True},
     "dimensions_quarantine": {"dimension": "merchants"},
     "adjustments": {"original_business_date": date(2026, 3, 30)},
+    "merchant_index": {
+        "attempts": 4,
+        "attempts_amount": Decimal("400.000000"),
+        "settled_net_amount": Decimal("-100.000000"),
+    },
+    "user_spend_index": {
+        "attempts": 2,
+        "night_share": Decimal("0.500000"),
+        "max_consecutive_declines": 1,
+        "most_declines_in_an_hour": 1,
+    },
+    "monitoring_programmes": {"subject": "MERCHANT", "metric": "DISPUTES_AND_FRAUD_TO_NOT_PRESENT_SALES"},
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from paylake.contracts.calendars import BUSINESS_DAYS
-from paylake.contracts.compliance import COMPLIANCE_RULES, TRANSACTION_FLAGS
+from paylake.contracts.compliance import AML_ALERT, COMPLIANCE_INDEX, COMPLIANCE_RULES, TRANSACTION_FLAGS
 from paylake.contracts.dimensions import DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE, LOCATIONS, MERCHANTS, POLICIES, USERS
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
+from paylake.contracts.merchants import MERCHANT_INDEX, USER_SPEND_INDEX
 from paylake.contracts.operations import OPERATIONS_INDEX, OPERATIONS_RECONCILE_LEDGERS
+from paylake.contracts.programmes import MONITORING_PROGRAMMES
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
@@ -18,10 +20,12 @@ __all__ = [
     "ADJUSTMENTS",
     "AGGREGATE_INDEX",
     "ALL",
+    "AML_ALERT",
     "AUDIT_LOG",
     "BATCH_INDEX",
     "BREAKS",
     "BUSINESS_DAYS",
+    "COMPLIANCE_INDEX",
     "COMPLIANCE_RULES",
     "CONTROL_TOTALS",
     "DIMENSIONS_QUARANTINE",
@@ -29,6 +33,8 @@ __all__ = [
     "LEDGER_ENTRIES",
     "LOCATIONS",
     "MERCHANTS",
+    "MERCHANT_INDEX",
+    "MONITORING_PROGRAMMES",
     "OPEN_ITEMS",
     "OPERATIONS_INDEX",
     "OPERATIONS_RECONCILE_LEDGERS",
@@ -47,6 +53,7 @@ __all__ = [
     "TRANSACTION_FLAGS",
     "TableContract",
     "USERS",
+    "USER_SPEND_INDEX",
 ]
 
 ALL: tuple[TableContract, ...] = (
@@ -77,6 +84,11 @@ ALL: tuple[TableContract, ...] = (
     ADJUSTMENTS,
     COMPLIANCE_RULES,
     TRANSACTION_FLAGS,
+    COMPLIANCE_INDEX,
+    AML_ALERT,
+    MERCHANT_INDEX,
+    USER_SPEND_INDEX,
+    MONITORING_PROGRAMMES,
     BUSINESS_DAYS,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,

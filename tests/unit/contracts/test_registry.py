@@ -13,6 +13,7 @@ from pyspark.sql.types import ArrayType, DataType, DecimalType, DoubleType, Floa
 
 from paylake.contracts import (
     ALL,
+    MERCHANT_INDEX,
     PAYOUTS,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
@@ -27,7 +28,7 @@ from paylake.quality import failed_checks
 from tests.builders import rows
 
 DICTIONARY = Path(__file__).parents[3] / "docs" / "data_dictionary.md"
-OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF)
+OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF, MERCHANT_INDEX)
 """What banks and processors state, with up to six decimals."""
 
 SENTENCE = re.compile(r"[A-Z0-9].*[.]", re.DOTALL)

@@ -25,6 +25,14 @@ from paylake.contracts.views.finance import (
     V_TOLERANCE_LEAKAGE,
     V_UNMATCHED_BY_SOURCE,
 )
+from paylake.contracts.views.merchants import (
+    V_MERCHANT_ANOMALIES,
+    V_MERCHANT_DAILY,
+    V_MERCHANT_EXPOSURE,
+    V_MERCHANT_MONTHLY,
+    V_REPEATED_DECLINES,
+    V_USER_SPEND,
+)
 from paylake.contracts.views.operations import V_OPERATIONS_INDEX, V_SERVICE_LEVEL, V_SERVICE_NOW, V_SOURCE_FRESHNESS
 from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 from paylake.contracts.views.statements import (
@@ -59,6 +67,12 @@ VIEWS: tuple[View, ...] = (
     V_SERVICE_LEVEL,
     V_SERVICE_NOW,
     V_SOURCE_FRESHNESS,
+    V_MERCHANT_DAILY,
+    V_MERCHANT_MONTHLY,
+    V_MERCHANT_ANOMALIES,
+    V_MERCHANT_EXPOSURE,
+    V_USER_SPEND,
+    V_REPEATED_DECLINES,
     V_TRANSACTION_FLAGS,
     V_COMPLIANCE_INDEX,
     V_AML_ALERT,
