@@ -9,6 +9,7 @@ from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
+from paylake.contracts.settlement import SETTLEMENT_SCHEDULE
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 
@@ -32,6 +33,7 @@ __all__ = [
     "RECONCILIATION_PROOF",
     "RUN_CONTROLS",
     "SETTLEMENT_LINES",
+    "SETTLEMENT_SCHEDULE",
     "STATEMENTS",
     "STATEMENT_FILES",
     "STATEMENT_LINES",
@@ -54,6 +56,7 @@ ALL: tuple[TableContract, ...] = (
     RECONCILIATION_INDEX,
     BREAKS,
     AGGREGATE_INDEX,
+    SETTLEMENT_SCHEDULE,
     RUN_CONTROLS,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,

@@ -17,6 +17,7 @@ from paylake.contracts import (
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
     SETTLEMENT_LINES,
+    SETTLEMENT_SCHEDULE,
     STATEMENT_LINES,
     STATEMENTS,
 )
@@ -27,7 +28,9 @@ from paylake.quality import failed_checks
 from tests.builders import rows
 
 DICTIONARY = Path(__file__).parents[3] / "docs" / "data_dictionary.md"
-OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF)
+OF_FILES = (
+    STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF, SETTLEMENT_SCHEDULE,
+)  # fmt: skip
 """What banks and processors state, with up to six decimals."""
 
 SENTENCE = re.compile(r"[A-Z0-9].*[.]", re.DOTALL)
