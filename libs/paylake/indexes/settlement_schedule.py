@@ -71,11 +71,11 @@ BASIS = "0.0001"
 def settlement_schedule(sources: Sources, terms: tuple[SettlementTerms, ...] = SETTLEMENT_TERMS) -> DataFrame:
     """One row per payout and release of a reserve as of the business date; the content columns of SETTLEMENT_SCHEDULE."""
     days = two_rail_days(sources.business_days, terms)
-    planned = _reported(sources, terms).unionByName(_calculated(sources, terms))
-    dated = with_value_date(planned, days)
-    paid = dated.join(receipts(sources.statement_lines, dated, sources.business_date), on="schedule_id", how="left")
-    with_release = with_open_day(paid, _release_base(), days, "reserve_release_date")
-    both = with_release.unionByName(_releases(with_release, sources.business_date))
+    reported = _reported(sources, terms)
+    received = receipts(sources.statement_lines, reported, sources.business_date)
+    planned = with_value_date(reported.unionByName(_calculated(sources, terms)), days)
+    paid = planned.join(received, on="schedule_id", how="left")
+    both = _with_releases(with_open_day(paid, _release_base(), days, "reserve_release_date"), sources.business_date)
     judged = _with_state(both, days, sources.business_date)
     return judged.select(
         *(F.col(f.name).cast(f.type).alias(f.name) for f in SETTLEMENT_SCHEDULE.fields if f.name not in VERSION_COLUMNS)
@@ -83,7 +83,7 @@ def settlement_schedule(sources: Sources, terms: tuple[SettlementTerms, ...] = S
 
 
 PLANNED = (
-    "schedule_id", "kind", "payout_id", "psp", "account", "currency", "sales_from", "sales_to", "cut_off_at", "sent_on",
+    "schedule_id", "payout_id", "psp", "account", "currency", "sales_from", "sales_to", "cut_off_at", "sent_on",
     "schedule_rule", "psp_rail", "bank_rail", "rails", "pays_on", "reserve_days", "is_on_hold", "confidence", "payments",
     *COMPONENTS, "expected_net_amount", "_base", "_after",
 )  # fmt: skip
@@ -110,7 +110,6 @@ def _reported(sources: Sources, terms: tuple[SettlementTerms, ...]) -> DataFrame
     net = F.coalesce("payout_amount", "expected_amount")
     said = known.withColumns({
         "schedule_id": _id(Kind.PAYOUT, "psp", "account", "payout_id", "currency"),
-        "kind": F.lit(Kind.PAYOUT.value),
         "sales_from": sales_day(F.col("_first")),
         "sales_to": sales_day(F.col("_last")),
         "confidence": F.lit(Confidence.CONFIRMED.value),
@@ -165,7 +164,6 @@ def _calculated(sources: Sources, terms: tuple[SettlementTerms, ...]) -> DataFra
         **nothing,
         "reserve_held_amount": -reserve,
         "schedule_id": _id(Kind.PAYOUT, "psp", "currency", "_day", "since", "_is_held"),
-        "kind": F.lit(Kind.PAYOUT.value),
         "payout_id": F.lit(None).cast("string"),
         "account": F.lit(None).cast("string"),
         "sales_from": F.col("_day"),
@@ -212,37 +210,35 @@ def _release_base() -> Column:
     return F.when(held, F.date_add(F.coalesce("sales_to", "sent_on"), F.col("reserve_days")))
 
 
-def _releases(payouts: DataFrame, as_of: date) -> DataFrame:
-    """One row per payout that holds back a reserve: its release, and how much of it the processor has released."""
+def _with_releases(payouts: DataFrame, as_of: date) -> DataFrame:
+    """The payouts, and for each that holds back a reserve a row of its release, with what the processor has released of it."""
     account = Window.partitionBy("psp", "account", "currency")
     earlier = account.orderBy("reserve_release_date", "schedule_id").rowsBetween(Window.unboundedPreceding, -1)
     is_out = (F.col("confidence") == Confidence.CONFIRMED.value) & (F.col("expected_value_date") <= F.lit(as_of))
     zero = F.lit(0).cast("decimal(24,6)")
-    held = F.when(F.col("reserve_release_date").isNotNull(), -F.col("reserve_held_amount")).otherwise(zero)
+    is_release = F.col("kind") == Kind.RESERVE_RELEASE.value
     summed = payouts.withColumns({
-        "_held": held,
+        "_held": F.when(F.col("reserve_release_date").isNotNull(), -F.col("reserve_held_amount")).otherwise(zero),
         "_released": F.sum(F.when(is_out, F.col("reserve_released_amount"))).over(account),
     })  # fmt: skip
     left = F.col("_released") - F.coalesce(F.sum("_held").over(earlier), zero)
     covered = F.least(F.col("_held"), F.coalesce(left, zero)).cast("decimal(24,6)")
-    nothing = {c: zero for c in COMPONENTS if c != "reserve_released_amount"}
-    of_reserve = summed.withColumn("_covered", covered).where("reserve_release_date IS NOT NULL")
-    return of_reserve.withColumns({
-        **nothing,
-        "reserve_released_amount": F.col("_held"),
-        "expected_net_amount": F.col("_held"),
-        "schedule_id": _id(Kind.RESERVE_RELEASE, "schedule_id"),
-        "kind": F.lit(Kind.RESERVE_RELEASE.value),
-        "expected_value_date": F.col("reserve_release_date"),
-        "payments": F.lit(0).cast("long"),
+    kinds = F.array(F.lit(Kind.PAYOUT.value), F.when(F.col("_held") > 0, Kind.RESERVE_RELEASE.value))
+    both = summed.withColumn("_covered", covered).withColumn("kind", F.explode(F.array_compact(kinds)))
+    held, none = F.col("_held"), F.lit(None)
+    of_release = {
+        **dict.fromkeys(COMPONENTS, zero),
+        "reserve_released_amount": held,
+        "expected_net_amount": held,
         "actual_amount": F.when(F.col("_covered") > 0, F.col("_covered")),
-        "actual_value_date": F.lit(None).cast("date"),
-        "is_given_back": F.lit(False),
-        "statement_entries": F.lit(None).cast("int"),
-        "bank_account": F.lit(None).cast("string"),
-        "statement_file_sha256": F.lit(None).cast("string"),
-        "statement_line": F.lit(None).cast("int"),
-    }).select(*payouts.columns)  # fmt: skip
+        "schedule_id": _id(Kind.RESERVE_RELEASE, "schedule_id"),
+        "expected_value_date": F.col("reserve_release_date"),
+        "_expected": F.col("_release"),
+        "payments": F.lit(0),
+        **dict.fromkeys(("actual_value_date", "is_given_back", "statement_entries", "bank_account"), none),
+        **dict.fromkeys(("statement_file_sha256", "statement_line"), none),
+    }
+    return both.withColumns({c: F.when(is_release, of).otherwise(F.col(c)) for c, of in of_release.items()})
 
 
 def _with_state(rows: DataFrame, days: DataFrame, as_of: date) -> DataFrame:
@@ -260,9 +256,7 @@ def _with_state(rows: DataFrame, days: DataFrame, as_of: date) -> DataFrame:
     # what the processor releases has no date of its own; a release that is covered is not late
     is_covered = ~is_payout & (actual == expected)
     end = F.when(is_there & is_payout, F.col("actual_value_date")).when(is_covered, F.col("expected_value_date"))
-    ended = with_open_days(
-        with_open_days(rows, F.coalesce(end, F.lit(as_of)), days, "_ended"), F.col("expected_value_date"), days, "_expected"
-    )
+    ended = with_open_days(rows, F.coalesce(end, F.lit(as_of)), days, "_ended")
     is_held = F.col("is_on_hold") & ~is_there
     late = F.when(is_held | (expected == 0), 0).otherwise(F.greatest(F.col("_ended") - F.col("_expected"), F.lit(0)))
     less = F.when(is_debit, actual > expected).otherwise(actual < expected)

@@ -110,9 +110,9 @@ def _by_minor_units(currency: Column, value) -> Column:  # type: ignore[no-untyp
 
 
 def two_rail_days(business_days: DataFrame, terms: Iterable[SettlementTerms] = SETTLEMENT_TERMS) -> DataFrame:
-    """One row per pair of rails and day: the next day on which both are open, and how many such days have passed by then.
+    """One row per pair of rails and day: how many days on which both are open have passed up to it, itself included.
 
-    `open_day` is the day itself where both are open; `open_days_passed` counts up to the day, itself included.
+    `open_day` is the first such day from it on, and `nth_open_day` the number of that.
     """
     pairs = sorted({t.rails for t in terms})
     one = business_days.select("day", F.col("rail").alias("_psp"), F.col("is_business_day").alias("_psp_open"))
@@ -121,12 +121,14 @@ def two_rail_days(business_days: DataFrame, terms: Iterable[SettlementTerms] = S
     both = both.where(F.col("rails").isin(pairs)).withColumn("is_open", F.col("_psp_open") & F.col("_bank_open"))
     in_order = Window.partitionBy("rails").orderBy("day")
     from_then = in_order.rowsBetween(Window.currentRow, Window.unboundedFollowing)
+    passed = F.sum(F.col("is_open").cast("int")).over(in_order).cast("int")
     return both.select(
         "rails",
         "day",
         "is_open",
-        F.sum(F.col("is_open").cast("int")).over(in_order).cast("int").alias("open_days_passed"),
+        passed.alias("open_days_passed"),
         F.min(F.when(F.col("is_open"), F.col("day"))).over(from_then).alias("open_day"),
+        (passed + F.when(F.col("is_open"), 0).otherwise(1)).alias("nth_open_day"),
     )
 
 
@@ -139,7 +141,7 @@ def with_value_date(rows: DataFrame, days: DataFrame) -> DataFrame:
     start = days.select(
         F.col("rails").alias("_of"),
         F.col("day").alias("_day"),
-        (F.col("open_days_passed") + F.when(F.col("is_open"), 0).otherwise(1)).alias("_number"),
+        F.col("nth_open_day").alias("_number"),
     )
     end = days.where("is_open").select(
         F.col("rails").alias("_with"), F.col("open_days_passed").alias("_nth"), F.col("day").alias("_due")
@@ -148,6 +150,7 @@ def with_value_date(rows: DataFrame, days: DataFrame) -> DataFrame:
         F.col("rails").alias("_under"),
         F.col("day").alias("_anchored"),
         F.col("open_day").alias("expected_value_date"),
+        F.col("nth_open_day").alias("_expected"),
     )
     numbered = rows.join(F.broadcast(start), on=(F.col("rails") == F.col("_of")) & (F.col("_base") == F.col("_day")), how="inner")
     due = numbered.join(
@@ -183,8 +186,14 @@ def with_open_days(rows: DataFrame, day: Column, days: DataFrame, name: str) -> 
 
 
 def with_open_day(rows: DataFrame, day: Column, days: DataFrame, name: str) -> DataFrame:
-    """The rows (with rails) and the first open day from a day of theirs on, as column `name`; null for no day."""
-    opens = days.select(F.col("rails").alias("_of"), F.col("day").alias("_day"), F.col("open_day").alias(name))
+    """The rows (with rails) and the first open day from a day of theirs on, as column `name`; null for no day.
+
+    Its number is column `_release`.
+    """
+    opens = days.select(
+        F.col("rails").alias("_of"), F.col("day").alias("_day"), F.col("open_day").alias(name),
+        F.col("nth_open_day").alias("_release"),
+    )  # fmt: skip
     return rows.join(
         F.broadcast(opens), on=(F.col("rails") == F.col("_of")) & (day == F.col("_day")), how="left"
     ).drop("_of", "_day")
