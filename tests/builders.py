@@ -77,7 +77,10 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "reconciliation_proof": {"closes": True},
     "settlement_lines": {"type": "SALE", "fee_amount": Decimal("0.000000")},
     "settlement_schedule": {
-        "kind": "PAYOUT", "state": "EXPECTED", "confidence": "CONFIRMED", "expected_net_amount": Decimal("900.000000"),
+        "kind": "PAYOUT",
+        "state": "EXPECTED",
+        "confidence": "CONFIRMED",
+        "expected_net_amount": Decimal("900.000000"),
     },  # fmt: skip
     "adjustments": {"original_business_date": date(2026, 3, 30)},
 }

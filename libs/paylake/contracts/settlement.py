@@ -162,7 +162,7 @@ COMPONENTS = (
 
 SETTLEMENT_SCHEDULE = versioned(
     name="settlement_schedule",
-    doc="One row per version of a past or expected payout or release of a reserve: when and how much, how sure, and what came.",
+    doc="One row per version of a past or expected payout or release of a reserve: when, how much, how sure, what came.",
     fields=(
         Field("schedule_id", StringType(), "Deterministic identifier of the payout or release."),
         Field("kind", StringType(), "PAYOUT, or RESERVE_RELEASE: it comes within some payout, and is not paid on its own."),

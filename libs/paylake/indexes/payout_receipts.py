@@ -1,9 +1,9 @@
 """What the bank has credited for each payout, tied by the payout's identifier in the credit's own words.
 
-An amount and a date alone never tie (rule 14). A payout is named where its identifier stands as a whole word in the entry's
-end-to-end id, reference or remittance, in the payout's currency; capitals do not matter, since banks write them as they like.
-A word is letters and digits, joined by hyphens and underscores, so that PO-1 is not found in PO-12; an identifier of other
-characters is never found. One of fewer than SHORTEST_OWN_ID characters, such as a batch number, counts only where the entry
+An amount and a date alone never tie (rule 14). A payout is named where its identifier stands as a whole word in the
+entry's end-to-end id, reference or remittance, in the payout's currency; capitals do not matter, since banks write them as
+they like. A word is letters and digits, joined by hyphens and underscores, so that PO-1 is not found in PO-12; an
+identifier of other characters is never found. One of fewer than SHORTEST_OWN_ID characters, such as a batch number, counts only where the entry
 names the payout's account, too. An entry that names several payouts pays or takes back all of them where it comes to their
 sum exactly, and else stays open.
 """
@@ -35,7 +35,9 @@ def receipts(statement_lines: DataFrame, payouts: DataFrame, as_of: date) -> Dat
     })  # fmt: skip
     expected, amount = F.col("expected_net_amount"), F.col("amount")
     share = (
-        F.when(F.col("_payouts") == 1, amount).when(amount == F.col("_sum"), expected).when(amount == -F.col("_sum"), -expected)
+        F.when(F.col("_payouts") == 1, amount)
+        .when(amount == F.col("_sum"), expected)
+        .when(amount == -F.col("_sum"), -expected)
     )
     tied = counted.withColumn("_share", share.cast("decimal(24,6)")).where("_share IS NOT NULL")
     is_back = (F.col("_share") < 0) != (expected < 0)
@@ -71,12 +73,11 @@ def _entries(statement_lines: DataFrame, as_of: date) -> DataFrame:
     nth_in_file = F.row_number().over(Window.partitionBy(*alike, "file_sha256").orderBy("line", "part"))
     of_all_files = Window.partitionBy(*alike, "_nth").orderBy(*ENTRY)
     once = F.col("bank_reference").isNull() | (F.row_number().over(of_all_files) == 1)
+    said = F.upper(F.concat_ws(" ", "end_to_end_id", "reference", "remittance"))
     # a window may not stand in a filter
     return known.withColumn("_nth", nth_in_file).withColumn("_once", once).where("_once").select(
         *ENTRY, "currency", "amount", "value_date", F.col("account").alias("_bank_account"),
-        F.array_distinct(
-            F.regexp_extract_all(F.upper(F.concat_ws(" ", "end_to_end_id", "reference", "remittance")), F.lit(WORD), F.lit(0))
-        ).alias("_words"),
+        F.array_distinct(F.regexp_extract_all(said, F.lit(WORD), F.lit(0))).alias("_words"),
     )  # fmt: skip
 
 

@@ -53,7 +53,6 @@ from paylake.indexes.settlement_terms import (
     sales_day,
     settled_by,
     two_rail_days,
-    with_open_day,
     with_open_days,
     with_terms,
     with_value_date,
@@ -75,7 +74,7 @@ def settlement_schedule(sources: Sources, terms: tuple[SettlementTerms, ...] = S
     received = receipts(sources.statement_lines, reported, sources.business_date)
     planned = with_value_date(reported.unionByName(_calculated(sources, terms)), days)
     paid = planned.join(received, on="schedule_id", how="left")
-    both = _with_releases(with_open_day(paid, _release_base(), days, "reserve_release_date"), sources.business_date)
+    both = _with_releases(_with_release_dates(paid, days), sources.business_date)
     judged = _with_state(both, days, sources.business_date)
     return judged.select(
         *(F.col(f.name).cast(f.type).alias(f.name) for f in SETTLEMENT_SCHEDULE.fields if f.name not in VERSION_COLUMNS)
@@ -133,7 +132,9 @@ def _calculated(sources: Sources, terms: tuple[SettlementTerms, ...]) -> DataFra
     """One row per processor, currency, sales day and terms of the payments that no posted payout pays; held ones apart."""
     begins = F.lit(sources.business_date - timedelta(days=PAYMENT_DAYS)).cast("timestamp")
     # a line without a payout is in the processor's hands, and still to be paid
-    paid = sources.settlement_lines.where("payout_id IS NOT NULL").select(F.col("merchant_reference").alias("transaction_id"))
+    paid = sources.settlement_lines.where("payout_id IS NOT NULL").select(
+        F.col("merchant_reference").alias("transaction_id")
+    )
     open_payments = sources.payments.where(F.col("payment_status") == SUCCEEDED).join(
         paid, on="transaction_id", how="left_anti"
     )
@@ -204,14 +205,15 @@ def _holds(version: str, at: Column) -> Column:
     return (F.col(f"{version}.valid_from") <= at) & (until.isNull() | (until > at))
 
 
-def _release_base() -> Column:
-    """From when the reserve's days count; null where nothing is held back."""
-    held = F.col("reserve_held_amount") < 0
-    return F.when(held, F.date_add(F.coalesce("sales_to", "sent_on"), F.col("reserve_days")))
+def _with_release_dates(payouts: DataFrame, days: DataFrame) -> DataFrame:
+    """The payouts with the open day on which what they hold back is due; null where nothing is held back."""
+    last = F.date_add(F.coalesce("sales_to", "sent_on"), F.col("reserve_days"))
+    from_day = F.when(F.col("reserve_held_amount") < 0, last)
+    return with_open_days(payouts, from_day, days, reserve_release_date="open_day", _release="nth_open_day")
 
 
 def _with_releases(payouts: DataFrame, as_of: date) -> DataFrame:
-    """The payouts, and for each that holds back a reserve a row of its release, with what the processor has released of it."""
+    """The payouts, and for each that holds back a reserve a row of its release, with what was released of it."""
     account = Window.partitionBy("psp", "account", "currency")
     earlier = account.orderBy("reserve_release_date", "schedule_id").rowsBetween(Window.unboundedPreceding, -1)
     is_out = (F.col("confidence") == Confidence.CONFIRMED.value) & (F.col("expected_value_date") <= F.lit(as_of))
@@ -256,7 +258,7 @@ def _with_state(rows: DataFrame, days: DataFrame, as_of: date) -> DataFrame:
     # what the processor releases has no date of its own; a release that is covered is not late
     is_covered = ~is_payout & (actual == expected)
     end = F.when(is_there & is_payout, F.col("actual_value_date")).when(is_covered, F.col("expected_value_date"))
-    ended = with_open_days(rows, F.coalesce(end, F.lit(as_of)), days, "_ended")
+    ended = with_open_days(rows, F.coalesce(end, F.lit(as_of)), days, _ended="open_days_passed")
     is_held = F.col("is_on_hold") & ~is_there
     late = F.when(is_held | (expected == 0), 0).otherwise(F.greatest(F.col("_ended") - F.col("_expected"), F.lit(0)))
     less = F.when(is_debit, actual > expected).otherwise(actual < expected)

@@ -7,7 +7,7 @@ processor's and the bank's rail are open, from the next such day on where the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
@@ -65,7 +65,9 @@ def settled_by(merchant_psp: Column, terms: Iterable[SettlementTerms] = SETTLEME
     """The processor of a payment: the merchant's own, else the first of the terms that claim its system or channel."""
     routed = F.when(F.lit(False), F.lit(None).cast("string"))
     for row in terms:
-        claimed = F.lit(ANY in row.settles) | F.col("payment_system").isin(*row.settles) | F.col("channel").isin(*row.settles)
+        claimed = (
+            F.lit(ANY in row.settles) | F.col("payment_system").isin(*row.settles) | F.col("channel").isin(*row.settles)
+        )
         if row.settles:
             in_currency = F.lit(True) if row.currency == ANY else F.col("currency") == row.currency
             routed = routed.when(F.coalesce(claimed, F.lit(False)) & in_currency, row.psp)
@@ -81,13 +83,11 @@ def sales_day(at: Column) -> Column:
     local = F.from_utc_timestamp(at, F.col("time_zone"))
     shown = F.to_date(F.timestamp_add("MINUTE", F.lit(DAY_MINUTES) - F.col("cut_off_minutes"), local))
     before = F.date_sub(shown, 1)
-    return (
-        F.when(at >= cut_off_at(shown), F.date_add(shown, 1)).when(at < cut_off_at(before), before).otherwise(shown)
-    )
+    return F.when(at >= cut_off_at(shown), F.date_add(shown, 1)).when(at < cut_off_at(before), before).otherwise(shown)
 
 
 def cut_off_at(day: Column) -> Column:
-    """When a sales day ends, as an instant; a time that shows twice is its first, one that is skipped comes an hour later."""
+    """When a sales day ends, as an instant: where the clock shows the time twice the first, where it skips it an hour on."""
     local = F.timestamp_add("MINUTE", F.col("cut_off_minutes"), day.cast("timestamp"))
     return F.to_utc_timestamp(local, F.col("time_zone"))
 
@@ -102,7 +102,7 @@ def minor_unit(currency: Column) -> Column:
     return _by_minor_units(currency, lambda places: F.lit(f"1e-{places}").cast("decimal(9,6)"))
 
 
-def _by_minor_units(currency: Column, value) -> Column:  # type: ignore[no-untyped-def]
+def _by_minor_units(currency: Column, value: Callable[[int], Column]) -> Column:
     case = F.when(F.lit(False), value(2))
     for places in sorted(set(OTHER_MINOR_UNITS.values())):
         case = case.when(currency.isin([c for c, n in OTHER_MINOR_UNITS.items() if n == places]), value(places))
@@ -136,34 +136,18 @@ def with_value_date(rows: DataFrame, days: DataFrame) -> DataFrame:
     """The rows (with rails, pays_on, `_base` and `_after`) and their expected_value_date: `_after` open days after `_base`.
 
     A base that is no open day counts as the next one. With an anchor it is the month's day from then on, or the month's last
-    where the month is shorter, moved to the next open day. `days` are two_rail_days.
+    where the month is shorter, moved to the next open day. `_expected` is the date's number. `days` are two_rail_days; a row
+    outside their years is left out.
     """
-    start = days.select(
-        F.col("rails").alias("_of"),
-        F.col("day").alias("_day"),
-        F.col("nth_open_day").alias("_number"),
+    numbered = with_open_days(rows, F.col("_base"), days, _number="nth_open_day")
+    nth = days.where("is_open").select(
+        F.col("rails").alias("_of"), F.col("nth_open_day").alias("_nth"), F.col("day").alias("_due")
     )
-    end = days.where("is_open").select(
-        F.col("rails").alias("_with"), F.col("open_days_passed").alias("_nth"), F.col("day").alias("_due")
-    )
-    moved = days.select(
-        F.col("rails").alias("_under"),
-        F.col("day").alias("_anchored"),
-        F.col("open_day").alias("expected_value_date"),
-        F.col("nth_open_day").alias("_expected"),
-    )
-    numbered = rows.join(F.broadcast(start), on=(F.col("rails") == F.col("_of")) & (F.col("_base") == F.col("_day")), how="inner")
-    due = numbered.join(
-        F.broadcast(end),
-        on=(F.col("rails") == F.col("_with")) & (F.col("_nth") == F.col("_number") + F.col("_after")),
-        how="inner",
-    )
-    dated = due.join(
-        F.broadcast(moved),
-        on=(F.col("rails") == F.col("_under")) & (_anchored(F.col("_due"), F.col("pays_on")) == F.col("_anchored")),
-        how="inner",
-    )
-    return dated.drop("_of", "_day", "_number", "_with", "_nth", "_due", "_under", "_anchored", "_base", "_after")
+    on = (F.col("rails") == F.col("_of")) & (F.col("_nth") == F.col("_number") + F.col("_after"))
+    due = numbered.join(F.broadcast(nth), on=on, how="inner")
+    anchored = _anchored(F.col("_due"), F.col("pays_on"))
+    dated = with_open_days(due, anchored, days, expected_value_date="open_day", _expected="nth_open_day")
+    return dated.where("expected_value_date IS NOT NULL").drop("_base", "_after", "_number", "_of", "_nth", "_due")
 
 
 def _anchored(day: Column, pays_on: Column) -> Column:
@@ -177,23 +161,10 @@ def _anchored(day: Column, pays_on: Column) -> Column:
     return F.when(pays_on.isNull(), day).when(this >= day, this).otherwise(in_month(F.add_months(first, 1)))
 
 
-def with_open_days(rows: DataFrame, day: Column, days: DataFrame, name: str) -> DataFrame:
-    """The rows (with rails) and how many open days have passed up to a day of theirs, as column `name`."""
-    counts = days.select(F.col("rails").alias("_of"), F.col("day").alias("_day"), F.col("open_days_passed").alias(name))
-    return rows.join(
-        F.broadcast(counts), on=(F.col("rails") == F.col("_of")) & (day == F.col("_day")), how="left"
-    ).drop("_of", "_day")
-
-
-def with_open_day(rows: DataFrame, day: Column, days: DataFrame, name: str) -> DataFrame:
-    """The rows (with rails) and the first open day from a day of theirs on, as column `name`; null for no day.
-
-    Its number is column `_release`.
-    """
-    opens = days.select(
-        F.col("rails").alias("_of"), F.col("day").alias("_day"), F.col("open_day").alias(name),
-        F.col("nth_open_day").alias("_release"),
-    )  # fmt: skip
-    return rows.join(
-        F.broadcast(opens), on=(F.col("rails") == F.col("_of")) & (day == F.col("_day")), how="left"
-    ).drop("_of", "_day")
+def with_open_days(rows: DataFrame, day: Column, days: DataFrame, **columns: str) -> DataFrame:
+    """The rows (with rails) and some columns of two_rail_days for a day of theirs, as name=column; null for no day."""
+    known = days.select(
+        F.col("rails").alias("_of"), F.col("day").alias("_day"), *(F.col(c).alias(name) for name, c in columns.items())
+    )
+    on = (F.col("rails") == F.col("_of")) & (day == F.col("_day"))
+    return rows.join(F.broadcast(known), on=on, how="left").drop("_of", "_day")

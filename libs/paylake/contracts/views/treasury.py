@@ -24,9 +24,10 @@ def _sum(of: str, where: str) -> str:
 
 V_CASH_DUE = View(
     name="v_cash_due",
-    doc=f"One row per processor, account, currency and value date from the last published business date to {DUE_DAYS} business "
-    "days of the bank's rail after it: what is still to come. Confirmed and calculated payouts, those on hold, and releases "
-    "of reserves, which come within some payout, are columns of their own; nothing of a later day is in an earlier one.",
+    doc="One row per processor, account, currency and value date from the last published business date to "
+    f"{DUE_DAYS} business days of the bank's rail after it: what is still to come. Confirmed and calculated payouts, those "
+    "on hold, and releases of reserves, which come within some payout, are columns of their own; nothing of a later day is "
+    "in an earlier one.",
     reads=(V_SETTLEMENT_SCHEDULE, BUSINESS_DAYS, V_PUBLISHED_RUNS),
     body=f"""\
 SELECT d.as_of_date, {_AHEAD} AS business_days_ahead, s.expected_value_date AS value_date, s.psp, s.account, s.currency,
@@ -88,8 +89,8 @@ WHERE kind = 'PAYOUT' AND state IN ('MISSING', 'RETURNED')""",
 
 V_PSP_PUNCTUALITY = View(
     name="v_psp_punctuality",
-    doc="One row per processor and currency: of the payouts that it reported and that are due, how many came, came in time, "
-    "came in full, and how many business days late they are on average, those that never came with them.",
+    doc="One row per processor and currency: of the payouts that it reported and that are due, how many came, came in "
+    "time, came short, never came, and how many business days late they are on average, also those that never came.",
     reads=(V_SETTLEMENT_SCHEDULE, V_PUBLISHED_RUNS),
     # a quotient keeps no more decimals in Trino than its terms have
     body=f"""\
@@ -115,10 +116,10 @@ _PUBLISHED = "EXISTS (SELECT 1 FROM {v_published_runs} p WHERE p.run_id = v.run_
 
 V_FORECAST_ERROR = View(
     name="v_forecast_error",
-    doc="One row per processor: how far what was calculated lay from what came, as the mean and the worst share of what came, "
-    "over its currencies and sales days. What was calculated is the version that stood last before the processor's first "
-    "report of the sales day: the table keeps every version with the time from which and until which it was known. Only sales "
-    "days count whose payouts have all come, and payouts of one sales day.",
+    doc="One row per processor: how far what was calculated lay from what came, as the mean and the worst share of what "
+    "came, over its currencies and sales days. What was calculated is the version that stood last before the processor's first "
+    "report of the sales day: the table keeps every version with the times from which and until which it was known. Only "
+    "sales days count whose payouts have all come, and only payouts of one sales day.",
     reads=(SETTLEMENT_SCHEDULE, V_SETTLEMENT_SCHEDULE, V_PUBLISHED_RUNS),
     body=f"""\
 SELECT psp, COUNT(*) AS sales_days, CAST(AVG(error_ratio) AS DECIMAL(18, 6)) AS mean_absolute_percentage_error,
@@ -150,7 +151,8 @@ GROUP BY psp""",
 V_CASH_POSITION = View(
     name="v_cash_position",
     doc="One row per posted statement of an account: opening balance, receipts and disbursements that are booked, and the "
-    "closing balance, of which what has a later value date is pending and not available. `is_last` marks the account's latest.",
+    "closing balance, of which what has a later value date is pending and not available. `is_last` marks the account's "
+    "latest.",
     reads=(V_STATEMENTS, V_STATEMENT_LINES),
     body=f"""\
 SELECT account, currency, opening_date, closing_date, opening_balance, receipts_amount, disbursements_amount,
