@@ -3,9 +3,9 @@
 An amount and a date alone never tie (rule 14). A payout is named where its identifier stands as a whole word in the
 entry's end-to-end id, reference or remittance, in the payout's currency; capitals do not matter, since banks write them as
 they like. A word is letters and digits, joined by hyphens and underscores, so that PO-1 is not found in PO-12; an
-identifier of other characters is never found. One of fewer than SHORTEST_OWN_ID characters, such as a batch number, counts only where the entry
-names the payout's account, too. An entry that names several payouts pays or takes back all of them where it comes to their
-sum exactly, and else stays open.
+identifier of other characters is never found. One of fewer than SHORTEST_OWN_ID characters, such as a batch number, counts
+only where the entry names the payout's account, too. An entry that names several payouts pays or takes back all of
+them where it comes to their sum exactly, and else stays open.
 """
 
 from __future__ import annotations
