@@ -97,6 +97,12 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "policies": {"policy_type": "KYC", "subject_type": "ALL", "jurisdiction": "*", "is_current": True},
     "dimension_deliveries": {"dimension": "merchants", "is_deleted": True},
     "dimensions_quarantine": {"dimension": "merchants"},
+    "settlement_schedule": {
+        "kind": "PAYOUT",
+        "state": "EXPECTED",
+        "confidence": "CONFIRMED",
+        "expected_net_amount": Decimal("900.000000"),
+    },  # fmt: skip
     "adjustments": {"original_business_date": date(2026, 3, 30)},
     "merchant_index": {
         "attempts": 4,

@@ -13,6 +13,7 @@ from paylake.contracts.operations import OPERATIONS_INDEX, OPERATIONS_RECONCILE_
 from paylake.contracts.programmes import MONITORING_PROGRAMMES
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
+from paylake.contracts.settlement import SETTLEMENT_SCHEDULE
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 
@@ -47,6 +48,7 @@ __all__ = [
     "RECONCILIATION_PROOF",
     "RUN_CONTROLS",
     "SETTLEMENT_LINES",
+    "SETTLEMENT_SCHEDULE",
     "STATEMENTS",
     "STATEMENT_FILES",
     "STATEMENT_LINES",
@@ -88,6 +90,7 @@ ALL: tuple[TableContract, ...] = (
     AML_ALERT,
     MERCHANT_INDEX,
     USER_SPEND_INDEX,
+    SETTLEMENT_SCHEDULE,
     MONITORING_PROGRAMMES,
     BUSINESS_DAYS,
     RECONCILED_ENTRIES,

@@ -18,6 +18,7 @@ from paylake.contracts import (
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
     SETTLEMENT_LINES,
+    SETTLEMENT_SCHEDULE,
     STATEMENT_LINES,
     STATEMENTS,
 )
@@ -28,7 +29,10 @@ from paylake.quality import failed_checks
 from tests.builders import rows
 
 DICTIONARY = Path(__file__).parents[3] / "docs" / "data_dictionary.md"
-OF_FILES = (STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF, MERCHANT_INDEX)
+OF_FILES = (
+    STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF, MERCHANT_INDEX,
+    SETTLEMENT_SCHEDULE,
+)  # fmt: skip
 """What banks and processors state, with up to six decimals."""
 
 SENTENCE = re.compile(r"[A-Z0-9].*[.]", re.DOTALL)

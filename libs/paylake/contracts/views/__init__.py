@@ -43,6 +43,16 @@ from paylake.contracts.views.statements import (
     V_STATEMENT_LINES,
     V_STATEMENTS,
 )
+from paylake.contracts.views.treasury import (
+    V_CASH_DUE,
+    V_CASH_POSITION,
+    V_FORECAST_ERROR,
+    V_IN_TRANSIT,
+    V_MISSING_PAYOUTS,
+    V_PSP_PUNCTUALITY,
+    V_RESERVE_LADDER,
+    V_SETTLEMENT_SCHEDULE,
+)
 
 VIEWS: tuple[View, ...] = (
     V_PUBLISHED_RUNS,
@@ -67,6 +77,14 @@ VIEWS: tuple[View, ...] = (
     V_SERVICE_LEVEL,
     V_SERVICE_NOW,
     V_SOURCE_FRESHNESS,
+    V_SETTLEMENT_SCHEDULE,
+    V_CASH_DUE,
+    V_IN_TRANSIT,
+    V_RESERVE_LADDER,
+    V_MISSING_PAYOUTS,
+    V_PSP_PUNCTUALITY,
+    V_FORECAST_ERROR,
+    V_CASH_POSITION,
     V_MERCHANT_DAILY,
     V_MERCHANT_MONTHLY,
     V_MERCHANT_ANOMALIES,
