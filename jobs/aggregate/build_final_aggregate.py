@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from paylake import nightly, resolutions, run_controls
+from paylake import consumers, nightly, resolutions, run_controls
+from paylake.reference_tables import REFERENCE_TABLES, reference
 from paylake.resolutions import LimitSettings
 from paylake.session import run
 from paylake.settings import setting
@@ -34,7 +35,11 @@ class BuildFinalAggregateSettings(LimitSettings):
 def main(spark: SparkSession, settings: BuildFinalAggregateSettings) -> None:
     """Close the date; fails, and publishes nothing, where its totals do not close."""
     run_at = settings.run_at or datetime.now(UTC)
-    done = nightly.build_final_aggregate(spark, settings.lake, settings.business_date, run_at, settings.transactional_topics)
+    for contract in REFERENCE_TABLES:
+        reference(spark, settings.lake, contract)
+    done = nightly.build_final_aggregate(
+        spark, settings.lake, settings.business_date, run_at, settings.transactional_topics, consumers.INDEXES
+    )
     log = logging.getLogger(__name__)
     log.info(
         "run %s: %s, %s\n%s",

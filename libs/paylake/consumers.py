@@ -11,27 +11,36 @@ from pyspark.sql import functions as F
 
 from paylake import tables, views
 from paylake.contracts import (
-    BUSINESS_DAYS,
+    AML_ALERT,
+    COMPLIANCE_INDEX,
     LOCATIONS,
+    MERCHANT_INDEX,
     MERCHANTS,
     OPERATIONS_INDEX,
     OPERATIONS_RECONCILE_LEDGERS,
     PAYOUTS,
     POLICIES,
     SETTLEMENT_LINES,
+    SETTLEMENT_SCHEDULE,
     STATEMENT_FILES,
     STATEMENT_LINES,
     STATEMENTS,
+    TRANSACTION_FLAGS,
+    USER_SPEND_INDEX,
     USERS,
 )
 from paylake.contracts.table import TableContract
 from paylake.contracts.view import View
 from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
+from paylake.indexes.compliance_index import aml_alert, compliance_index
+from paylake.indexes.merchant_index import merchant_index
 from paylake.indexes.operations_index import operations_index
 from paylake.indexes.payments import Sources, payments
+from paylake.indexes.policy_flags import transaction_flags
+from paylake.indexes.settlement_schedule import settlement_schedule
+from paylake.indexes.user_spend_index import user_spend_index
 from paylake.indexes.versions import with_news
-from paylake.reference_tables import reference
 
 HISTORY = timedelta(days=30)
 """How far back an index looks for what is usual."""
@@ -54,7 +63,15 @@ class Index:
         return "business_date" in self.contract.columns
 
 
-INDEXES: tuple[Index, ...] = (Index(OPERATIONS_INDEX, operations_index, is_awaited=False),)
+INDEXES: tuple[Index, ...] = (
+    Index(TRANSACTION_FLAGS, transaction_flags),
+    Index(COMPLIANCE_INDEX, compliance_index),
+    Index(AML_ALERT, aml_alert),
+    Index(MERCHANT_INDEX, merchant_index),
+    Index(USER_SPEND_INDEX, user_spend_index),
+    Index(SETTLEMENT_SCHEDULE, settlement_schedule),
+    Index(OPERATIONS_INDEX, operations_index, is_awaited=False),
+)
 """Every consumer's index that a run makes."""
 
 
@@ -67,19 +84,36 @@ class Change:
     is_news: bool
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What a run would change in the indexes, and what they were made of."""
+
+    sources: Sources
+    by_index: tuple[Change, ...]
+
+    @property
+    def is_awaited(self) -> bool:
+        """There is news for which a run publishes."""
+        return any(change.is_news and change.index.is_awaited for change in self.by_index)
+
+    def current(self, contract: TableContract) -> DataFrame:
+        """The current rows of an index as the run leaves it; none where the run does not make it."""
+        made = (change.rows.where("is_current") for change in self.by_index if change.index.contract is contract)
+        return next(made, self.sources.payments.sparkSession.createDataFrame([], contract.schema))
+
+
 def changes(
     spark: SparkSession,
     lake: str,
     indexes: Collection[Index],
     business_date: date,
     latest: DataFrame,
+    days: DataFrame,
     run_id: str,
     run_at: datetime,
-) -> list[Change]:
+) -> Changes:
     """What a run would change in each index. What a crashed run left behind is news too: it has to be published."""
-    if not indexes:
-        return []
-    sources = _sources(spark, lake, business_date, latest)
+    sources = _sources(spark, lake, business_date, latest, days)
     published = [r["run_id"] for r in views.read(spark, lake, V_PUBLISHED_RUNS).select("run_id").collect()]
     is_left = F.col("is_current") & ~F.col("run_id").isin(published)
     found = []
@@ -90,12 +124,12 @@ def changes(
             known = known.where(F.col("business_date") == F.lit(business_date))
         rows = with_news(index.build(sources), known, index.contract, run_id, run_at).persist()
         found.append(Change(index, rows, not rows.where(F.col("is_news") | is_left).isEmpty()))
-    return found
+    return Changes(sources, tuple(found))
 
 
-def write(lake: str, business_date: date, found: Collection[Change]) -> None:
+def write(lake: str, business_date: date, found: Changes) -> None:
     """Write the indexes that have news, each in one commit that replaces what lies in the run's scope."""
-    for change in found:
+    for change in found.by_index:
         if change.is_news:
             contract = change.index.contract
             if change.index.is_dated:
@@ -104,7 +138,7 @@ def write(lake: str, business_date: date, found: Collection[Change]) -> None:
                 tables.overwrite(change.rows, lake, contract)
 
 
-def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFrame) -> Sources:
+def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFrame, days: DataFrame) -> Sources:
     """What the indexes of a date are made of: `latest` is the date's own transactions, as the run would publish them."""
     published = views.read(spark, lake, V_RECONCILIATION_INDEX)
     before = published.where(
@@ -121,7 +155,7 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
         users=_or_empty(spark, lake, USERS),
         locations=_or_empty(spark, lake, LOCATIONS),
         policies=_or_empty(spark, lake, POLICIES),
-        business_days=reference(spark, lake, BUSINESS_DAYS),
+        business_days=days,
         operations=_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS),
     )
 

@@ -26,6 +26,7 @@ from paylake.contracts import (
     RECONCILIATION_INDEX,
     RECONCILIATION_PARTIAL,
     RUN_CONTROLS,
+    TRANSACTION_FLAGS,
 )
 from paylake.contracts.resolution import ADJUSTED, ActKind
 from paylake.contracts.topics import CONTROLS, TOPIC_LEDGERS
@@ -146,9 +147,9 @@ def build_final_aggregate(
         news = breaks.news(latest, known_breaks, days, run_id, run_at).persist()
         # what a crashed run left is no news by its content, and has to be published all the same
         is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
-        more = consumers.changes(spark, lake, indexes, business_date, latest, run_id, run_at)
+        more = consumers.changes(spark, lake, indexes, business_date, latest, days, run_id, run_at)
         changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
-        changed = changed or any(change.is_news and change.index.is_awaited for change in more)
+        changed = changed or more.is_awaited
         if not changed and published and run_controls.already_proved(spark, lake, published[-1], rows):
             return replace(run, run_id=published[-1], changed=False)
         if changed:
@@ -158,7 +159,7 @@ def build_final_aggregate(
             _write_breaks(news, lake)
             aggregated = latest.withColumn("run_id", F.lit(run_id))
             tables.replace_where(
-                versions.aggregate(aggregated),
+                versions.aggregate(aggregated, more.current(TRANSACTION_FLAGS), more.sources.settlement_lines),
                 lake,
                 AGGREGATE_INDEX,
                 f"business_date = DATE'{business_date}'",

@@ -17,12 +17,12 @@ from pyspark.sql import functions as F
 
 from paylake import act_store, audit, tables
 from paylake.contracts import ADJUSTMENTS, AUDIT_LOG, BREAKS, RUN_CONTROLS
-from paylake.contracts.resolution import ENDED, ActKind, State
+from paylake.contracts.resolution import ENDED, SWITCH, ActKind, State
 from paylake.errors import ContractError
 from paylake.reconciliation.rules import amounts_by_currency
 from paylake.resolution.acts import Act, canonical
 from paylake.resolution.gate import Candidate, admitted
-from paylake.resolution.life import CASE_COLUMNS, LIFE, SWITCH, ActRefused, Case, Limits, applied, auto_resolved
+from paylake.resolution.life import CASE_COLUMNS, LIFE, ActRefused, Case, Limits, applied, auto_resolved
 from paylake.settings import setting
 
 

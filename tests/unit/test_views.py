@@ -105,7 +105,7 @@ def test_what_a_crashed_run_wrote_is_not_seen_and_what_it_closed_is(spark: Spark
         {"recon_id": "seen", "run_id": FIRST, "status": "MATCHED"},
     ]
     aggregate = views.read(spark, crashed, V_AGGREGATE_INDEX)
-    assert aggregate.columns == list(AGGREGATE_INDEX.columns)
+    assert aggregate.columns == [*AGGREGATE_INDEX.columns, "resolved_status"]
     assert sorted(by_key(aggregate)) == ["of closed by the crash", "of of monday", "of replaced", "of seen"]
     write(spark, crashed, RUN_CONTROLS, PUBLISHES_CRASHED)
     assert as_dicts(views.read(spark, crashed, V_RECONCILIATION_INDEX), "recon_id", "run_id") == [

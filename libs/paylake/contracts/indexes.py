@@ -6,6 +6,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DateType, LongType, String
 
 from paylake.contracts.reconciliation import DECISION_CHECKS, DECISION_FIELDS, ITEM_FIELDS
 from paylake.contracts.resolution import BREAK_FIELDS, LIFE_FIELDS, State
+from paylake.contracts.statements import LINE_MONEY
 from paylake.contracts.table import MONEY, MONEY_SUM, Check, Field, TableContract, one_of
 
 QUARANTINED_LEGS = Field(
@@ -117,15 +118,29 @@ BREAKS = TableContract(
     ),
 )
 
+AGGREGATED_FIELDS: tuple[Field, ...] = (
+    Field("policy_ids", ArrayType(StringType()), "Policies that concern the payment; null without a flag.", nullable=True),
+    Field("policy_flags", ArrayType(StringType()), "Their flags, as transaction_flags has them.", nullable=True),
+    Field("compliance_flag", StringType(), "HIGH_RISK, REQUIRES_KYC, or null.", nullable=True),
+    Field("kyc_status", StringType(), "The user's KYC status as of the payment, where it has a flag.", nullable=True),
+    Field("psp", StringType(), "Processor that settled the sale; null while none has.", nullable=True),
+    Field("payout_id", StringType(), "Payout that pays it; the first by name where it is paid in parts.", nullable=True),
+    Field("settled_currency", StringType(), "Currency in which it was settled; null across currencies.", nullable=True),
+    Field("settled_amount", LINE_MONEY, "What was settled of it before fees, in settled_currency.", nullable=True),
+    Field("settled_fee_amount", LINE_MONEY, "Fees taken from it, in settled_currency.", nullable=True),
+)
+"""What the aggregate says of a transaction beside its reconciliation: policies and settlement."""
+
 AGGREGATE_INDEX = TableContract(
     name="aggregate_index",
     layer="final",
-    doc="One row per transaction: its latest state, money and risk, for every consumer.",
+    doc="One row per transaction: its latest state, money, risk, policy flags and settlement, for every consumer.",
     fields=(
         *(f for f in ITEM_FIELDS if not f.lineage),
         *(f for f in DECISION_FIELDS if f.name != "discrepancies"),
         QUARANTINED_LEGS,
         Field("finality", StringType(), "final, or provisional while a leg may still come."),
+        *AGGREGATED_FIELDS,
         Field("recon_id", StringType(), "Economic event in reconciliation_index."),
         Field("content_hash", LongType(), "Hash of the version in reconciliation_index."),
         Field("run_id", StringType(), "Run that wrote the row.", lineage=True),

@@ -75,6 +75,9 @@ RESOLUTIONS: dict[str, Resolution] = {
 LEDGERS_AGREE, ADJUSTED = "LEDGERS_AGREE", "ADJUSTED"
 """How a run ends a break: its legs agree now; or they do, but its period is closed, and an adjustment says so."""
 
+SWITCH = "switch:auto-resolve"
+"""Who has decided where the switch applied a policy's proposal."""
+
 ENTRIES = ("ACT", "REFUSED", "COMMIT")
 
 AUDIT_LOG = TableContract(

@@ -24,7 +24,7 @@ def as_of(rows: DataFrame, dimension: DataFrame, key: str, at: str) -> DataFrame
     asked = [name for name in dimension.columns if name not in (key, *VALIDITY)]
     if twice := sorted(set(asked) & set(rows.columns)):
         raise ContractError(f"Both sides of the join by {key} have {', '.join(twice)}; rename the dimension's first.")
-    fact, version = rows.alias("fact"), F.broadcast(dimension.alias("version"))
+    fact, version = rows.alias("fact"), dimension.alias("version")
     same = F.col(f"fact.{key}") == F.col(f"version.{key}")
     held = holds(F.col(f"fact.{at}"), F.col("version.valid_from"), F.col("version.valid_to"))
     joined = fact.join(version, on=same & held, how="left")

@@ -26,6 +26,7 @@ from paylake.contracts.compliance import (
     Rule,
 )
 from paylake.contracts.table import TableContract
+from paylake.dimensions.as_of import as_of
 from paylake.indexes.compliance_rules import rules_on
 from paylake.indexes.payments import Sources
 from paylake.indexes.versions import VERSION_COLUMNS
@@ -94,15 +95,6 @@ def is_expired(on: Column) -> Column:
     """True where a user's identification counts no more on a date; null where the user is not known."""
     is_over = F.coalesce(F.col("kyc_expires_on") < on, F.lit(False))
     return F.when(F.col("kyc_status").isNotNull(), is_over | (F.col("kyc_status") == KYC_EXPIRED))
-
-
-def as_of(rows: DataFrame, dimension: DataFrame, key: str, at: str) -> DataFrame:
-    """Every row once, with the dimension's other columns as they were at the time in `at`; nulls where nothing was valid."""
-    asked = [name for name in dimension.columns if name not in (key, "valid_from", "valid_to")]
-    fact, version = rows.alias("fact"), F.broadcast(dimension.alias("version"))
-    same = F.col(f"fact.{key}") == F.col(f"version.{key}")
-    joined = fact.join(version, on=same & _is_valid(f"fact.{at}"), how="left")
-    return joined.select("fact.*", *(f"version.{name}" for name in asked))
 
 
 def content(rows: DataFrame, contract: TableContract) -> DataFrame:

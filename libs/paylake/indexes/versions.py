@@ -103,6 +103,24 @@ def with_news(latest: DataFrame, known: DataFrame, contract: TableContract, run_
     return added.withColumn("is_news", F.lit(True)).unionByName(kept).unionByName(past)
 
 
-def aggregate(current: DataFrame) -> DataFrame:
-    """One row per transaction, its latest state, for every consumer."""
-    return conform(current, AGGREGATE_INDEX)
+def aggregate(current: DataFrame, flags: DataFrame, settlement_lines: DataFrame) -> DataFrame:
+    """One row per transaction, its latest state, for every consumer.
+
+    `flags` has the columns of transaction_flags, one row per flagged transaction; `settlement_lines` those of its contract.
+    """
+    sales = settlement_lines.where("type = 'SALE' AND merchant_reference IS NOT NULL")
+    settled = sales.groupBy(F.col("merchant_reference").alias("transaction_id")).agg(
+        F.min("psp").alias("psp"),
+        F.min("payout_id").alias("payout_id"),
+        *(
+            F.when(F.min("currency") == F.max("currency"), value).alias(name)
+            for name, value in {
+                "settled_currency": F.min("currency"),
+                "settled_amount": F.sum("amount"),
+                "settled_fee_amount": F.sum("fee_amount"),
+            }.items()
+        ),
+    )
+    flagged = flags.select("transaction_id", "policy_ids", "policy_flags", "compliance_flag", "kyc_status")
+    both = current.join(flagged, on="transaction_id", how="left").join(settled, on="transaction_id", how="left")
+    return conform(both, AGGREGATE_INDEX)

@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 from paylake import tables, views
 from paylake.contracts.indexes import RUN_CONTROLS
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
+from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
 from paylake.contracts.views.finance import V_OPEN_BREAKS
-from paylake.contracts.views.published import V_AGGREGATE_INDEX
 from paylake.errors import SourceError
 from paylake.report import figures as of
 from paylake.report.controls import latest_controls

@@ -13,15 +13,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
-from paylake.contracts.resolution import ADJUSTED, LEDGERS_AGREE, MOVES, RESOLUTIONS, ActKind, State
+from paylake.contracts.resolution import ADJUSTED, LEDGERS_AGREE, MOVES, RESOLUTIONS, SWITCH, ActKind, State
 from paylake.contracts.taxonomy import MISSING_IN
 from paylake.errors import PaylakeError
 from paylake.resolution.acts import Act, canonical
 
 HIGH_RISK = 90
 """From this risk on, and for every fraud, nothing is resolved without two people (requirements 2.4)."""
-SWITCH = "switch:auto-resolve"
-"""The checker of what the switch resolves."""
 
 
 class ActRefused(PaylakeError):

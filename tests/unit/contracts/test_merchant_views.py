@@ -83,7 +83,8 @@ Monthly = dict[tuple[Any, ...], dict[str, Any]]
 def test_a_month_is_the_sum_of_its_days_with_rates_of_the_sums(monthly: Monthly) -> None:
     row = monthly["m1", 3, "INR"]
     said = ("business_month", "days", "merchant_name", "attempts", "approved", "approved_amount", "anomalous_days",
-            "auth_rate", "auth_rate_by_amount", "order_auth_rate", "average_ticket_amount", "effective_rate", "refund_rate")  # fmt: skip
+            "auth_rate", "auth_rate_by_amount", "order_auth_rate",
+            "average_ticket_amount", "effective_rate", "refund_rate")  # fmt: skip
     assert tuple(row[name] for name in said) == (
         date(2026, 3, 1), 2, "Tea House", 10, 7, exact("100.01"), 1, exact("0.777778"), exact("0.800016"), exact("1"),
         exact("14.287143"), exact("0.033333"), exact("0.2"),

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from paylake.contracts.resolution import ActKind
+from paylake.contracts.resolution import SWITCH, ActKind
 from paylake.errors import ContractError, SettingsError
 from paylake.resolution.acts import Act
 from paylake.resolution.gate import Candidate, admitted
-from paylake.resolution.life import SWITCH, ActRefused, Case, Limits, applied, auto_resolved
+from paylake.resolution.life import ActRefused, Case, Limits, applied, auto_resolved
 from tests.builders import NOON
 
 OPEN = Case("b1", "OPEN", ("AMOUNT_UNDER",), Decimal("50.0000"), "INR", 40, "SKIMMING")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paylake.contracts.view import View
+from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
 from paylake.contracts.views.compliance import (
     V_AML_ALERT,
     V_AML_ALERTS,
@@ -12,7 +13,6 @@ from paylake.contracts.views.compliance import (
     V_KYC_DUE,
     V_POLICY_HITS,
     V_STRUCTURING,
-    V_TRANSACTION_FLAGS,
 )
 from paylake.contracts.views.finance import (
     V_BREAK_AGEING,
@@ -34,7 +34,7 @@ from paylake.contracts.views.merchants import (
     V_USER_SPEND,
 )
 from paylake.contracts.views.operations import V_OPERATIONS_INDEX, V_SERVICE_LEVEL, V_SERVICE_NOW, V_SOURCE_FRESHNESS
-from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
+from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX, V_TRANSACTION_FLAGS
 from paylake.contracts.views.statements import (
     V_CONFLICTING_LINES,
     V_PAYOUT_TIEOUT,
@@ -57,6 +57,8 @@ from paylake.contracts.views.treasury import (
 VIEWS: tuple[View, ...] = (
     V_PUBLISHED_RUNS,
     V_RECONCILIATION_INDEX,
+    V_TRANSACTION_FLAGS,
+    V_SETTLEMENT_LINES,
     V_AGGREGATE_INDEX,
     V_OPEN_BREAKS,
     V_BREAK_AGEING,
@@ -70,7 +72,6 @@ VIEWS: tuple[View, ...] = (
     V_STATEMENTS,
     V_STATEMENT_LINES,
     V_PAYOUT_TIEOUT,
-    V_SETTLEMENT_LINES,
     V_REPEATED_LINES,
     V_CONFLICTING_LINES,
     V_OPERATIONS_INDEX,
@@ -91,7 +92,6 @@ VIEWS: tuple[View, ...] = (
     V_MERCHANT_EXPOSURE,
     V_USER_SPEND,
     V_REPEATED_DECLINES,
-    V_TRANSACTION_FLAGS,
     V_COMPLIANCE_INDEX,
     V_AML_ALERT,
     V_POLICY_HITS,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from paylake.contracts.compliance import AML_ALERT, COMPLIANCE_INDEX, COMPLIANCE_RULES, REQUIRES_KYC, TRANSACTION_FLAGS, USER
+from paylake.contracts.compliance import AML_ALERT, COMPLIANCE_INDEX, COMPLIANCE_RULES, REQUIRES_KYC, USER
 from paylake.contracts.view import View, columns, first_leg
-from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, current
+from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
+from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_TRANSACTION_FLAGS, current
 
-V_TRANSACTION_FLAGS = current(TRANSACTION_FLAGS)
 V_COMPLIANCE_INDEX = current(COMPLIANCE_INDEX)
 V_AML_ALERT = current(AML_ALERT)
 

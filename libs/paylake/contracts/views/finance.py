@@ -7,7 +7,8 @@ from paylake.contracts.indexes import BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG, ENDED, LEDGERS_AGREE
 from paylake.contracts.topics import LEDGERS
 from paylake.contracts.view import View, columns, first_leg
-from paylake.contracts.views.published import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
+from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
+from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 
 V_OPEN_BREAKS = View(
     name="v_open_breaks",

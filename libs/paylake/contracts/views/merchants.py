@@ -45,7 +45,7 @@ _RATES = {
 V_MERCHANT_MONTHLY = View(
     name="v_merchant_monthly",
     doc="One row per merchant, month and currency: the sums of v_merchant_daily, rates of the sums (the average ticket to "
-    "six decimals), and the level reached in the card schemes' programmes as they stood on the month's first day. Ratios and "
+    "six decimals), and the level reached in the card schemes' programmes as of the month's first day. Ratios and "
     "levels of programmes count the merchant's payments in all currencies: VAMP without the fraud reports (TC40) that no "
     "source delivers yet, so that the true ratio may be higher; ECM over the sales of the month before, null without them. "
     "A level is NONE below every threshold, and null where the ratio or the rule is not known.",

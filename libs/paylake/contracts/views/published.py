@@ -6,9 +6,10 @@ of the run before; a view shows nothing of them, and everything that they closed
 
 from __future__ import annotations
 
-from paylake.contracts.indexes import AGGREGATE_INDEX, RECONCILIATION_INDEX, RUN_CONTROLS
+from paylake.contracts.compliance import TRANSACTION_FLAGS
+from paylake.contracts.indexes import RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.table import TableContract
-from paylake.contracts.view import View, columns, listed
+from paylake.contracts.view import View, columns
 
 V_PUBLISHED_RUNS = View(
     name="v_published_runs",
@@ -51,13 +52,4 @@ FROM {{reconciliation_index}} i
 WHERE {IS_PUBLISHED}""",
 )
 
-V_AGGREGATE_INDEX = View(
-    name="v_aggregate_index",
-    doc="One row per transaction with the columns of aggregate_index, taken from v_reconciliation_index: a run replaces "
-    "the rows of its date in aggregate_index before it publishes, so that until then (and for good, where it crashed) "
-    "what was published of the date lies in the versions only. `run_id` is the run that wrote the version.",
-    reads=(V_RECONCILIATION_INDEX,),
-    body=f"""\
-SELECT {listed(AGGREGATE_INDEX.columns)}
-FROM {{v_reconciliation_index}}""",
-)
+V_TRANSACTION_FLAGS = current(TRANSACTION_FLAGS)
