@@ -117,7 +117,7 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     },
     "transaction_flags": {"policy_flags": ["PEP"]},
     "aml_alert": {"alert_kind": "STRUCTURING", "direction": "CASH_IN", "transaction_ids": ["t1"]},
-    "compliance_rules": {"measure": "CASH_REPORT", "time_window": "BUSINESS_DAY", "least_count": 1},
+    "compliance_rules": {"measure": "CASH_SUM", "time_window": "BUSINESS_DAY", "least_count": 1},
     "monitoring_programmes": {"subject": "MERCHANT", "metric": "DISPUTES_AND_FRAUD_TO_NOT_PRESENT_SALES"},
 }
 
