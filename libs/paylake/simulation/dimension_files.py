@@ -36,8 +36,9 @@ NOON, CHANGE_KNOWN = timedelta(hours=12), timedelta(hours=12, minutes=5)
 def write_dimensions(seed: int, currencies: str, business_date: date, folder: Path) -> list[Path]:
     """The paths of the users.csv, merchants.csv, locations.csv and policies.csv that it writes into the folder.
 
-    The people are those of the payments of the same seed and currencies; the same arguments write the same bytes. Everything is delivered before the business date,
-    but for the merchants whose risk level changes at its noon and the policies that begin then.
+    The people are those of the payments of the same seed and currencies; the same arguments write the same bytes.
+    Everything is delivered before the business date, but for the merchants whose risk level changes at its noon and the
+    user who is blacklisted then.
     """
     people = build_dimensions(seed, currencies)
     at_home = [COUNTRIES[i] for i in countries_of(currencies)]
