@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from paylake.contracts import DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE, MERCH
 from paylake.contracts.table import FAILED_CHECKS
 from paylake.errors import SettingsError, SourceError
 from paylake.ingest import Incoming
+from paylake.simulation.dimension_files import CHANGED, write_dimensions
 from tests.builders import as_dicts
 
 HEADER = "merchant_id,merchant_name,category,risk_level,onboarding_date,country,valid_from,delivered_at,owner\n"
@@ -52,7 +53,7 @@ def versions(spark: SparkSession, lake: str) -> list[int]:
     return [tables.latest_version(spark, lake, c) for c in (MERCHANTS, DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE)]
 
 
-def test_files_are_taken_in_any_order_and_once(spark: SparkSession, lake: str, folder: Path, tmp_path: Path) -> None:
+def test_files_are_taken_once(spark: SparkSession, lake: str, folder: Path) -> None:
     job.main(spark, job.IngestDimensionsSettings(files=str(folder), lake=lake))
     rows = tables.read(spark, lake, MERCHANTS).orderBy("valid_from").collect()
     noon = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -71,10 +72,24 @@ def test_files_are_taken_in_any_order_and_once(spark: SparkSession, lake: str, f
     job.main(spark, job.IngestDimensionsSettings(files=str(folder), lake=lake))
     assert versions(spark, lake) == before
 
+
+@pytest.mark.slow
+def test_files_are_taken_in_any_order_and_any_grouping(spark: SparkSession, lake: str, tmp_path: Path) -> None:
+    ingest_dimensions.ingest(spark, lake, incoming(*FILES))
     other = str(tmp_path / "other")
-    ingest_dimensions.ingest(spark, other, incoming("merchants_3.jsonl", "merchants_2.csv"))
-    ingest_dimensions.ingest(spark, other, incoming("merchants_1.csv"))
+    for name in reversed(FILES):
+        ingest_dimensions.ingest(spark, other, incoming(name))
     assert history(spark, other) == history(spark, lake)
+
+
+@pytest.mark.slow
+def test_what_a_simulation_delivers_is_accepted_whole(spark: SparkSession, lake: str, tmp_path: Path) -> None:
+    paths = write_dimensions(7, "mix", date(2026, 1, 15), tmp_path / "files")
+    taken = ingest_dimensions.ingest(spark, lake, [Incoming(path.name, path.read_bytes()) for path in paths])
+    assert [(one.name, one.quarantined, one.recorded == one.records) for one in taken] == [
+        ("users.csv", 0, True), ("merchants.csv", 0, True), ("locations.csv", 0, True), ("policies.csv", 0, True),
+    ]  # fmt: skip
+    assert tables.read(spark, lake, MERCHANTS).where("NOT is_current").count() == CHANGED
 
 
 def test_what_a_crash_left_undone_is_mended_and_an_id_is_shown(

@@ -33,16 +33,7 @@ def parsed(spark: SparkSession, contract: TableContract, *records: dict[str, str
     return [row.asDict() for row in read.orderBy("line").collect()]
 
 
-def test_a_record_is_typed_exactly(spark: SparkSession) -> None:
-    (row,) = parsed(spark, POLICIES, POLICY)
-    assert row[FAILED_CHECKS] == []
-    assert row["limit_amount"] == Decimal("100000.5000")
-    assert row["valid_from"].astimezone(UTC) == datetime(2026, 3, 31, tzinfo=UTC)
-    assert row["valid_to"].astimezone(UTC) == datetime(2026, 12, 31, 13, tzinfo=UTC)
-    assert (row["active_flag"], row["is_deleted"], row["is_current"]) == (True, False, False)
-
-
-def test_each_broken_promise_of_a_policy_is_named(spark: SparkSession) -> None:
+def test_a_policy_is_typed_exactly_and_each_broken_promise_is_named(spark: SparkSession) -> None:
     broken: dict[str, dict[str, str]] = {
         "policy_type_known": {"policy_type": "RULE"},
         "subject_type_known": {"subject_type": "BANK"},
@@ -52,6 +43,8 @@ def test_each_broken_promise_of_a_policy_is_named(spark: SparkSession) -> None:
         "limit_has_a_currency": {"limit_currency": " "},
         "limit_currency_known": {"limit_currency": "XXX"},
         "limit_not_negative": {"limit_amount": "-1"},
+        "regional_limit_has_an_amount": {"limit_amount": "", "limit_currency": ""},
+        "blacklist_names_a_subject": {"policy_type": "BLACKLIST", "subject_type": "ALL", "subject_id": ""},
         "ends_after_it_begins": {"valid_to": "2026-03-31"},
         "valid_from_unreadable": {"valid_from": "2026-03-31T12:00:00", "valid_to": ""},
         "limit_amount_unreadable": {"limit_amount": "1.00001"},
@@ -60,33 +53,34 @@ def test_each_broken_promise_of_a_policy_is_named(spark: SparkSession) -> None:
         "delivered_at_present": {"delivered_at": ""},
         "card_number_in_text": {"rule_description": "see 4111 1111 1111 1111"},
     }
-    found = parsed(spark, POLICIES, *({**POLICY, **change} for change in broken.values()))
+    row, *found = parsed(spark, POLICIES, POLICY, *({**POLICY, **change} for change in broken.values()))
     missing = {name: row[FAILED_CHECKS] for name, row in zip(broken, found, strict=True) if name not in row[FAILED_CHECKS]}
     assert missing == {}
     assert "4111" not in found[-1]["row"]
-    alone = {"limit_amount": "", "limit_currency": ""}
-    blacklist = {"policy_type": "BLACKLIST", "subject_type": "ALL", "subject_id": ""}
-    reasons = [row[FAILED_CHECKS] for row in parsed(spark, POLICIES, POLICY | alone, POLICY | alone | blacklist)]
-    assert reasons == [["regional_limit_has_an_amount"], ["blacklist_names_a_subject"]]
+
+    assert row[FAILED_CHECKS] == []
+    assert row["limit_amount"] == Decimal("100000.5000")
+    assert row["valid_from"].astimezone(UTC) == datetime(2026, 3, 31, tzinfo=UTC)
+    assert row["valid_to"].astimezone(UTC) == datetime(2026, 12, 31, 13, tzinfo=UTC)
+    assert (row["active_flag"], row["is_deleted"], row["is_current"]) == (True, False, False)
 
 
-def test_what_cannot_be_read_is_not_called_missing_too(spark: SparkSession) -> None:
-    wrong_day, no_day, apart, mcc = parsed(
-        spark, MERCHANTS, MERCHANT | {"onboarding_date": "2025-02-30"}, MERCHANT | {"onboarding_date": ""}, None,
-        MERCHANT | {"mcc": "54I1"},
-    )  # fmt: skip
-    assert wrong_day[FAILED_CHECKS] == ["onboarding_date_unreadable"]
-    assert no_day[FAILED_CHECKS] == ["onboarding_date_present"]
-    assert apart[FAILED_CHECKS] == ["record_unreadable"]
-    assert mcc[FAILED_CHECKS] == ["mcc_four_digits"]
-    assert wrong_day["onboarding_date"] is None
-
-
-def test_a_record_that_ends_its_id_says_nothing_else(spark: SparkSession) -> None:
+def test_a_record_fails_for_what_is_wrong_with_it_and_nothing_else(spark: SparkSession) -> None:
     ends = {"merchant_id": "m1", "valid_from": "2026-03-31", "delivered_at": "2026-03-31", "is_deleted": "true"}
-    good, of_nobody = parsed(spark, MERCHANTS, ends, ends | {"merchant_id": " "})
-    assert (good["is_deleted"], good[FAILED_CHECKS]) == (True, [])
-    assert of_nobody[FAILED_CHECKS] == ["merchant_id_present"]
+    cases: dict[str, tuple[dict[str, str] | None, list[str]]] = {
+        "good": (MERCHANT, []),
+        "no day of the calendar": (MERCHANT | {"onboarding_date": "2025-02-30"}, ["onboarding_date_unreadable"]),
+        "no day at all": (MERCHANT | {"onboarding_date": ""}, ["onboarding_date_present"]),
+        "cut off": (None, ["record_unreadable"]),
+        "letters in a code": (MERCHANT | {"mcc": "54I1"}, ["mcc_four_digits"]),
+        "one that ends says nothing else": (ends, []),
+        "one that ends nobody": (ends | {"merchant_id": " "}, ["merchant_id_present"]),
+    }
+    found = parsed(spark, MERCHANTS, *(record for record, _ in cases.values()))
+    assert {name: row[FAILED_CHECKS] for name, row in zip(cases, found, strict=True)} == {
+        name: failed for name, (_, failed) in cases.items()
+    }
+    assert [row["is_deleted"] for row in found] == [False] * 5 + [True] * 2
 
 
 def test_the_columns_of_a_file_are_those_of_the_contract() -> None:
