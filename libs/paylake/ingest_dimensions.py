@@ -185,13 +185,15 @@ def _batches(taken: Iterable[_Taken]) -> Iterator[list[_Taken]]:
 def _write(spark: SparkSession, lake: str, contract: TableContract, taken: Sequence[_Taken]) -> dict[str, Ingested]:
     """What became of some files of one dimension, by their SHA-256."""
     tables.create(spark, lake, contract, DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE)
-    flagged = parse(spark.createDataFrame([row for one in taken for row in one.records], _RECORDS), contract)
-    accepted, rejected = split(flagged)
-    refused = _count(rejected)
-    if refused:
-        _quarantine(rejected, lake, contract)
-    examples = _examples(rejected) if refused else {}
-    recorded = _record(spark, lake, contract, accepted)
+    records = spark.createDataFrame([row for one in taken for row in one.records], _RECORDS)
+    flagged = parse(records, contract).persist()
+    try:
+        accepted, rejected = split(flagged)
+        refused = _count(rejected)
+        examples = _quarantine(spark, lake, contract, rejected) if refused else {}
+        recorded = _record(spark, lake, contract, accepted)
+    finally:
+        flagged.unpersist()
     _derive(spark, lake, contract, is_changed=bool(recorded))
     return {
         one.file.sha256: Ingested(
@@ -207,10 +209,20 @@ def _write(spark: SparkSession, lake: str, contract: TableContract, taken: Seque
     }
 
 
-def _quarantine(rejected: DataFrame, lake: str, contract: TableContract) -> None:
-    on = " AND ".join(f"t.`{name}` = s.`{name}`" for name in DIMENSIONS_QUARANTINE.key)
+def _quarantine(spark: SparkSession, lake: str, contract: TableContract, rejected: DataFrame) -> dict[str, list[Rejected]]:
+    """Quarantine what is not there yet, and say what the first records of each file are there for."""
     rows = rejected.select(F.lit(contract.name).alias("dimension"), *DIMENSIONS_QUARANTINE.columns[1:])
-    tables.merge(rows, lake, DIMENSIONS_QUARANTINE, on=on, update=None)
+    there = tables.read(spark, lake, DIMENSIONS_QUARANTINE).select(*DIMENSIONS_QUARANTINE.key)
+    added = rows.join(there, on=list(DIMENSIONS_QUARANTINE.key), how="left_anti")
+    if not added.isEmpty():
+        tables.append(added, lake, DIMENSIONS_QUARANTINE)
+    in_line = Window.partitionBy("file_sha256").orderBy(F.col("line").asc())
+    first = rows.withColumn("place", F.row_number().over(in_line)).where(F.col("place") <= EXAMPLES_PER_FILE)
+    found: dict[str, list[Rejected]] = {}
+    for row in first.orderBy("file_sha256", "line").collect():
+        said = json.loads(row["row"]) if row["row"] is not None else None
+        found.setdefault(row["file_sha256"], []).append(Rejected(row["line"], said, tuple(row[FAILED_CHECKS])))
+    return found
 
 
 def _record(spark: SparkSession, lake: str, contract: TableContract, accepted: DataFrame) -> dict[str, int]:
@@ -241,14 +253,3 @@ def _deliveries(spark: SparkSession, lake: str, contract: TableContract) -> Data
 
 def _count(rows: DataFrame) -> dict[str, int]:
     return {row["file_sha256"]: row["count"] for row in rows.groupBy("file_sha256").count().collect()}
-
-
-def _examples(rejected: DataFrame) -> dict[str, list[Rejected]]:
-    """The first records of each file in quarantine."""
-    in_line = Window.partitionBy("file_sha256").orderBy(F.col("line").asc())
-    first = rejected.withColumn("place", F.row_number().over(in_line)).where(F.col("place") <= EXAMPLES_PER_FILE)
-    found: dict[str, list[Rejected]] = {}
-    for row in first.orderBy("file_sha256", "line").collect():
-        said = json.loads(row["row"]) if row["row"] is not None else None
-        found.setdefault(row["file_sha256"], []).append(Rejected(row["line"], said, tuple(row[FAILED_CHECKS])))
-    return found
