@@ -6,7 +6,6 @@ The gate (`gate.py`) decides whether a run may publish. This says the same promi
 from __future__ import annotations
 
 import importlib
-import logging
 import shutil
 import textwrap
 import warnings
@@ -52,9 +51,7 @@ SEEN_THROUGH: dict[TableContract, View] = {
 }
 """Tables that a view shows, column by column, as published."""
 
-PUBLISHED: tuple[TableContract, ...] = tuple(
-    c for c in ALL if c in SEEN_THROUGH or any(c in view.reads for view in VIEWS)
-)
+PUBLISHED: tuple[TableContract, ...] = tuple(c for c in ALL if c in SEEN_THROUGH or any(c in view.reads for view in VIEWS))
 """The tables that consumers see, directly or through a view."""
 
 LONGEST_PREDICATE = 240
@@ -85,7 +82,7 @@ def published(spark: SparkSession, lake: str, contract: TableContract) -> DataFr
 
 def suite_of(contract: TableContract) -> Any:
     """The contract as an ExpectationSuite of the same name: columns in order, required values, the key, every check."""
-    gx, expect = _great_expectations()
+    gx, expect = great_expectations()
     rejects = {"severity": SEVERITIES[Action.REJECT]}
     key = ", ".join(contract.key)
     return gx.ExpectationSuite(
@@ -106,7 +103,10 @@ def suite_of(contract: TableContract) -> Any:
             ),
             *(
                 expect.ExpectColumnValuesToNotBeNull(
-                    column=f.name, description=f"{f.name} is never null. {f.doc}", meta={"check": f"{f.name}_present"}, **rejects
+                    column=f.name,
+                    description=f"{f.name} is never null. {f.doc}",
+                    meta={"check": f"{f.name}_present"},
+                    **rejects,
                 )
                 for f in contract.fields
                 if not f.nullable
@@ -132,12 +132,12 @@ def _rows_that_fail(check: Check) -> str:
 def validate(frames: Mapping[TableContract, DataFrame], out: Path, at: datetime) -> tuple[Result, ...]:
     """Validate each frame against its contract's suite, and write the Data Docs to `<out>/data_docs/index.html`.
 
-    What an earlier call wrote there is replaced; nothing is written elsewhere, and nothing is sent or fetched. The pages show
-    counts and no rows. `at` is the time that the pages name, and is part of their addresses. Each frame is read once and
-    cached while its suite runs (a Spark job or two per expectation).
+    What an earlier call wrote there is replaced; nothing is written elsewhere, and nothing is sent or fetched. The pages
+    show counts and no rows. `at` is the time that the pages name, and is part of their addresses. Each frame is read once
+    and cached while its suite runs, since every check of the contract is two Spark jobs.
     Raises SettingsError where Great Expectations is not installed.
     """
-    gx, _ = _great_expectations()
+    gx, _ = great_expectations()
     from great_expectations.core.run_identifier import RunIdentifier
 
     site = out / "data_docs"
@@ -153,13 +153,14 @@ def validate(frames: Mapping[TableContract, DataFrame], out: Path, at: datetime)
         definition = context.validation_definitions.add(gx.ValidationDefinition(name=contract.name, data=batch, suite=suite))
         cached = frame.persist()
         try:
+            rows = cached.count()
             found = definition.run(
                 batch_parameters={"dataframe": cached},
                 # the values of broken rows stay in the lake
                 result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
                 run_id=run,
             )
-            results.append(_result(contract, cached.count(), found.results))
+            results.append(_result(contract, rows, found.results))
         finally:
             cached.unpersist()
             # Great Expectations names every frame so for its queries, and leaves the name behind
@@ -185,14 +186,18 @@ def _result(contract: TableContract, rows: int, found: Sequence[Any]) -> Result:
 
 def _context(gx: Any, site: Path) -> Any:
     """A context that lives in memory, whose one site is ours: pages without scripts, that fetch nothing."""
-    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     view = {"module_name": "paylake.report.data_docs", "class_name": "DataDocsPage"}
     sections = {name: {"view": view} for name in ("expectations", "validations")}
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(),
         analytics_enabled=False,
-        progress_bars={"globally": False},
+        progress_bars=ProgressBarsConfig(globally=False),
         data_docs_sites={
             "published": {
                 "class_name": "SiteBuilder",
@@ -206,14 +211,15 @@ def _context(gx: Any, site: Path) -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _great_expectations() -> tuple[Any, Any]:
-    """Great Expectations and its expectations; loading them takes seconds, so nobody does who does not ask for them."""
+def great_expectations() -> tuple[Any, Any]:
+    """Great Expectations and its expectations, loaded where they are asked for, since that takes seconds.
+
+    Raises SettingsError where they are not installed.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gx = importlib.import_module("great_expectations")
             return gx, importlib.import_module("great_expectations.expectations")
     except (ModuleNotFoundError, SystemExit) as error:  # pyspark's Connect client, which it loads, exits without grpcio
-        raise SettingsError(
-            "Data Docs need Great Expectations: install it with pip install 'paylake[quality]'."
-        ) from error
+        raise SettingsError("Data Docs need Great Expectations: install it with pip install 'paylake[quality]'.") from error

@@ -22,5 +22,7 @@ class DataDocsPage(DefaultJinjaPageView):
     def __init__(self, **directories: Any) -> None:
         """Ours are the templates that go by a name which both have: `bootstrap_table.j2`, here a plain table."""
         super().__init__(**directories)
-        self.env.loader = ChoiceLoader([PackageLoader("paylake", "report"), self.env.loader])
+        theirs = self.env.loader
+        assert theirs is not None
+        self.env.loader = ChoiceLoader([PackageLoader("paylake", "report"), theirs])
         self.env.globals["version"] = __version__
