@@ -94,7 +94,7 @@ def suite_of(contract: TableContract) -> Any:
                 meta={"check": "columns"},
                 **rejects,
             ),
-            # one column or several: the same expectation, told in the same words
+            # the expectation of unique columns counts in a window, which sorts the whole frame; a query counts by hashes
             expect.UnexpectedRowsExpectation(
                 unexpected_rows_query=f"SELECT {key}, count(*) AS rows FROM {{batch}} GROUP BY {key} HAVING count(*) > 1",
                 description=f"{KEY_UNIQUE}: no two rows share a key ({key}).",
