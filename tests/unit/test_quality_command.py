@@ -13,6 +13,7 @@ from paylake.contracts import BUSINESS_DAYS
 from tests.builders import day, rows
 
 
+@pytest.mark.slow
 def test_tables_that_keep_their_promises_and_one_that_does_not(
     spark: SparkSession, lake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
