@@ -7,6 +7,10 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 README = HERE / "README.md"
 
+# The same promises as expectations, with their Data Docs. Great Expectations imports the Connect client of pyspark 4.2, and
+# that ends the process ("Skipping doctests: No module named 'grpc'") where one of the last three is missing.
+QUALITY = ["great_expectations==1.24.1", "grpcio>=1.76", "grpcio-status>=1.76", "zstandard>=0.25"]
+
 setup(
     name="paylake",
     version="0.1.0",
@@ -44,7 +48,10 @@ setup(
         "emr": ["delta-spark==4.0.1", "pandas>=2.2,<3", "pyspark==4.0.2", "pytest>=8", "chispa>=0.10"],
         # Secrets Manager, for the key of the card tokens.
         "aws": ["boto3>=1.35"],
+        # `paylake quality`: needs "local" too, or a cluster's Spark.
+        "quality": QUALITY,
         "dev": [
+            *QUALITY,
             "boto3>=1.35",
             "build>=1.2",
             "chispa>=0.10",

@@ -26,6 +26,7 @@ from paylake.contracts.topics import CLOCK, LEDGER_TOPICS, LEDGERS, TOPIC_LEDGER
 from paylake.indexes.comparison import latest_decisions
 from paylake.indexes.control_totals import parse_control_totals
 from paylake.nightly import Run, build_batch_index, build_final_aggregate
+from paylake.quality import audit, findings
 from paylake.reconcile import BatchReport, Horizon, LedgerStream
 from paylake.reconciliation.clock import Ends, Tick
 from paylake.reconciliation.rules import Rules
@@ -307,10 +308,8 @@ def assert_as_promised(spark: SparkSession, lake: str, contract: TableContract) 
     detail = spark.sql(f"DESCRIBE DETAIL delta.`{place}`").first()
     assert detail is not None
     assert (detail["minReaderVersion"], detail["partitionColumns"]) == (1, list(contract.partition_by))
-    on_disk.createOrReplaceTempView("audited")
-    failed = spark.sql(contract.audit_sql("audited")).where("failed_rows > 0").collect()
-    assert failed == []
-    assert on_disk.groupBy(*contract.key).count().where("count > 1").collect() == []
+    (audited,) = audit(on_disk, contract).collect()
+    assert findings(audited, contract) == ()
 
 
 def assert_equal_sums(spark: SparkSession, lake: str, contract: TableContract) -> None:

@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "reconcile": Command("reconcile files or tables by a rule set: try it first", "paylake.reconcile_command:main"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
+    "quality": Command("validate the published tables, and write their Data Docs", "paylake.quality_command:main"),
     "sql": Command("ask a lake in SQL: its tables, and the views of what is published", "paylake.sql_command:main"),
     "breaks": Command("list, show, resolve, replay and export breaks", "paylake.breaks_command:main"),
     "audit": Command("verify the audit log and what it says of the tables", "paylake.audit_command:main"),

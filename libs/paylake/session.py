@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from paylake.errors import PaylakeError, SettingsError
@@ -102,6 +103,12 @@ def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: 
     # what fails is raised, and told in a sentence; the log would add a stack trace to it
     spark.sparkContext.setLogLevel("FATAL")
     return spark
+
+
+def silence_failed_queries() -> None:
+    """Spark logs a query that it cannot answer with a stack; whoever calls this tells the same in a sentence."""
+    for noisy in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(noisy).disabled = True
 
 
 def log_to_stderr() -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyspark.errors import PySparkException
-from pyspark.logger import PySparkLogger
 from pyspark.sql import DataFrame, SparkSession
 
 from paylake.errors import SettingsError, SourceError
-from paylake.session import build_session
+from paylake.session import build_session, silence_failed_queries
 from paylake.settings import parse_settings, setting
 from paylake.views import register
 
@@ -48,8 +47,7 @@ def main(argv: Sequence[str]) -> int:
     spark = build_session("sql")
     if not register(spark, settings.lake):
         raise SourceError(f"There is no table in the lake {settings.lake}; `paylake stream` writes the first ones.")
-    for noisy in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
-        PySparkLogger.getLogger(noisy).disabled = True  # it would print the stack of what is told in a sentence below
+    silence_failed_queries()
     try:
         _answer(spark, statement).show(settings.limit, truncate=WIDEST, vertical=settings.vertical)
     except PySparkException as error:

@@ -11,7 +11,18 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DecimalType, LongType, StringType
 
 from paylake.contracts.table import FAILED_CHECKS, Action, Check, Field, TableContract
-from paylake.quality import check, conform, failed_checks, split, with_failed_checks
+from paylake.quality import (
+    KEY_UNIQUE,
+    Finding,
+    audit,
+    check,
+    conform,
+    example_key,
+    failed_checks,
+    findings,
+    split,
+    with_failed_checks,
+)
 from tests.builders import as_dicts, frame, rows
 
 FEES = TableContract(
@@ -114,3 +125,43 @@ def test_conform_gives_the_contracts_columns_in_order_with_its_types(spark: Spar
 def test_conform_fails_without_data_where_a_column_is_missing(spark: SparkSession) -> None:
     with pytest.raises(AnalysisException, match="currency"):
         _ = conform(rows(spark, FEES).drop("currency"), FEES).schema
+
+
+BROKEN = (
+    {"fee_id": 1},
+    {"fee_id": 2, "amount": Decimal(0)},
+    {"fee_id": 2, "amount": None},
+    {"fee_id": 2, "note": "far too long"},
+    {"fee_id": None, "note": "ok"},
+)
+FOUND = {
+    Finding("fees", KEY_UNIQUE, Action.REJECT, 2): "fee_id=2",
+    Finding("fees", "fee_id_present", Action.REJECT, 1): "fee_id=null",
+    Finding("fees", "amount_present", Action.REJECT, 1): "fee_id=2",
+    Finding("fees", "amount_positive", Action.REJECT, 2): "fee_id=2",
+    Finding("fees", "note_short", Action.WARN, 4): "fee_id=1",
+}
+"""What BROKEN breaks, each with the least key that does."""
+
+
+def test_an_audit_counts_rows_repeated_keys_and_the_failures_of_every_check(spark: SparkSession) -> None:
+    (audited,) = audit(rows(spark, FEES, *BROKEN), FEES).collect()
+    assert audited["rows"] == 5
+    assert findings(audited, FEES) == tuple(FOUND)
+
+
+def test_an_audit_reads_its_source_once(spark: SparkSession) -> None:
+    plan = audit(rows(spark, FEES, {}), FEES)._jdf.queryExecution().optimizedPlan().toString()
+    assert plan.count("LogicalRDD") == 1
+    assert "Expand" not in plan
+
+
+def test_an_audit_of_nothing_finds_nothing(spark: SparkSession) -> None:
+    (audited,) = audit(rows(spark, FEES), FEES).collect()
+    assert (audited["rows"], findings(audited, FEES)) == (0, ())
+
+
+def test_every_finding_has_an_example(spark: SparkSession) -> None:
+    fees = rows(spark, FEES, *BROKEN)
+    actual = {f: row["key"] for f in FOUND for row in example_key(fees, FEES, f).collect()}
+    assert actual == FOUND

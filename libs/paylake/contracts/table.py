@@ -51,6 +51,11 @@ class Check:
     predicate: str
     action: Action = Action.REJECT
 
+    @property
+    def failure(self) -> str:
+        """The predicate of the rows that break the promise: of those for which it is null, too."""
+        return f"NOT coalesce(({self.predicate}), false)"
+
 
 @dataclass(frozen=True)
 class TableContract:
@@ -132,14 +137,6 @@ class TableContract:
         return (
             f"CREATE EXTERNAL TABLE IF NOT EXISTS {database}.{self.name}\n"
             f"LOCATION '{escaped}'\nTBLPROPERTIES ('table_type' = 'DELTA')"
-        )
-
-    def audit_sql(self, relation: str) -> str:
-        """One row per check, with the number of rows in `relation` that break it: a kept promise has 0."""
-        return "\nUNION ALL\n".join(
-            f"SELECT {sql_text(c.name)} AS check_name, {sql_text(c.action.value)} AS action, "
-            f"count(*) AS failed_rows FROM {relation} WHERE NOT coalesce(({c.predicate}), false)"
-            for c in self.all_checks
         )
 
     def quarantine(

@@ -31,6 +31,7 @@ from paylake.settings import parse_settings, setting
 __all__ = ["ReportSettings", "collect_figures", "main", "print_summary", "write_report"]
 
 ITEMS_PER_CURRENCY = 5
+DATA_DOCS = "data_docs/index.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +90,15 @@ def collect_figures(
 
 
 def write_report(figures: Figures, out_dir: Path) -> Path:
-    """Write report.html and summary.json to the folder, and return the page's path."""
+    """Write report.html and summary.json to the folder, and return the page's path.
+
+    The page links to the Data Docs that `paylake quality` has written to the same folder.
+    """
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / "summary.json").write_text(summary_json(figures), encoding="utf-8")
     page = out_dir / "report.html"
-    page.write_text(render(figures), encoding="utf-8")
+    has_docs = (out_dir / DATA_DOCS).is_file()
+    page.write_text(render(figures, DATA_DOCS if has_docs else None), encoding="utf-8")
     return page
 
 

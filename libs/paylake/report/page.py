@@ -55,8 +55,8 @@ class Cell:
         return self.leg.amount is None
 
 
-def render(figures: Figures) -> str:
-    """The page. Every text from the data is escaped."""
+def render(figures: Figures, data_docs: str | None = None) -> str:
+    """The page, with a link to the Data Docs where there are some. Every text from the data is escaped."""
     environment = Environment(
         loader=PackageLoader("paylake", "report"),
         autoescape=True,
@@ -92,6 +92,7 @@ def render(figures: Figures) -> str:
         ],
         ledgers=LEDGER_NAMES,
         none=NONE,
+        data_docs=data_docs,
     )
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from paylake.contracts import LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.table import FAILED_CHECKS
-from paylake.quality import check
+from paylake.quality import audit, check, findings
 from tests.builders import NOON, rows
 
 EXAMPLES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
@@ -78,16 +78,15 @@ def test_a_column_that_is_null_fails_its_presence_and_each_check_that_reads_it(s
 
 def test_the_audit_counts_what_the_split_rejects(spark: SparkSession) -> None:
     entries = rows(spark, LEDGER_ENTRIES, {}, {"amount": None}, {"amount": Decimal(-1)}, {"currency": "XXX", "status": "y"})
-    entries.createOrReplaceTempView("entries")
-    counted = {r["check_name"]: r["failed_rows"] for r in spark.sql(LEDGER_ENTRIES.audit_sql("entries")).collect()}
-    assert {name: n for name, n in counted.items() if n} == {
+    (audited,) = audit(entries, LEDGER_ENTRIES).collect()
+    assert {f.check: f.rows for f in findings(audited, LEDGER_ENTRIES)} == {
+        "key_unique": 3,
         "amount_present": 1,
         "amount_positive": 2,
         "amount_plausible": 1,
         "currency_known": 1,
         "status_known": 1,
     }
-    assert len(counted) == len(LEDGER_ENTRIES.all_checks)
 
 
 def test_the_quarantine_takes_whatever_an_entry_could_not_be() -> None:

@@ -138,13 +138,8 @@ def test_a_location_with_an_apostrophe_is_not_another_location() -> None:
     assert "o’brien" not in FEES.athena_ddl("payments", "s3://lake/o'brien/fees")
 
 
-def test_audit_sql_asks_one_question_per_check() -> None:
-    questions = FEES.audit_sql("lake.fees").split("\nUNION ALL\n")
-    assert len(questions) == len(FEES.all_checks)
-    assert questions[-1] == (
-        "SELECT 'note_short' AS check_name, 'warn' AS action, count(*) AS failed_rows "
-        "FROM lake.fees WHERE NOT coalesce((length(note) < 10), false)"
-    )
+def test_a_row_for_which_a_predicate_is_null_breaks_the_promise() -> None:
+    assert FEES.all_checks[-1].failure == "NOT coalesce((length(note) < 10), false)"
 
 
 def test_a_quarantine_has_the_same_columns_loose_with_the_reasons_last() -> None:

@@ -208,3 +208,10 @@ def test_the_terminal_gets_a_short_table() -> None:
     assert "all 1 proofs close; published" in text
     assert "precision 100.00%, recall 100.00% over 1 breaks" in text
     assert max(len(line) for line in text.splitlines()) <= 120
+
+
+def test_the_page_links_to_the_data_docs_that_lie_beside_it(tmp_path: Path) -> None:
+    assert "Data Docs" not in write_report(FIGURES, tmp_path).read_text(encoding="utf-8")
+    (tmp_path / "data_docs").mkdir()
+    (tmp_path / "data_docs" / "index.html").touch()
+    assert '<a href="data_docs/index.html">Data Docs</a>' in write_report(FIGURES, tmp_path).read_text(encoding="utf-8")
