@@ -211,5 +211,5 @@ def _lines(payout: Payout, blocks: Sequence[Block]) -> pa.Table:
 
 
 def business_day(day: date, n: int) -> date:
-    """So many weekdays later, from the next weekday on where the day is none itself; the simulated bank keeps no holidays."""
+    """So many weekdays later, from the next weekday on where the day is none itself; the bank keeps no holidays."""
     return date.fromisoformat(str(np.busday_offset(np.datetime64(day), n, roll="forward")))
