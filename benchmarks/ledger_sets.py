@@ -253,9 +253,9 @@ def ledger_and_bank(count: int, seed: int) -> DataSet:
         elif kind == "paid_in_two_and_off":
             # which of the two is wrong, or whether one is a duplicate, cannot be known
             part, lacking = p.minor * rng.randint(20, 40) // 100, off_by(rng, p.minor)
-            first = bank(p, e2e, reference, part, later=lag)
-            second = bank(p, e2e, reference, p.minor - part - lacking, later=lag)
-            data.open(stage, "AMBIGUOUS_MATCH", mine, first, second)
+            one = bank(p, e2e, reference, part, later=lag)
+            other_one = bank(p, e2e, reference, p.minor - part - lacking, later=lag)
+            data.open(stage, "AMBIGUOUS_MATCH", mine, one, other_one)
         elif kind == "two_paid_in_one":
             other = Payment(p.minor + 1_000 + rng.randrange(p.minor), p.currency, p.day)
             also = ledger(other, e2e, f"INV-{3 * count + number:06d}-{token(rng, 4)}")

@@ -81,7 +81,9 @@ ACCURACY = {
     "seeds": [1, 2], "cost": COST,
     "sets": [{
         "rules": "ledger_and_bank_statement", "least_entries": 20_000, "entries": 80_000, "groups": 30_000,
-        "wrong_groups": 0, "suggestions": 12, "overstated": {}, "classes": {"clean": 9, "over": 2}, "confused": [["AMOUNT_OVER", "matched", 1]],
+        "wrong_groups": 0,
+        "suggestions": 12, "overstated": {}, "classes": {"clean": 9, "over": 2},
+        "confused": [["AMOUNT_OVER", "matched", 1]],
         "reasons": {"": {"true": 60_000, "found": 60_001, "right": 60_000},
                     "AMOUNT_OVER": {"true": 100, "found": 99, "right": 99}},
     }],
