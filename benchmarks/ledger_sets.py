@@ -31,7 +31,7 @@ BANK: Mapping[str, float] = {
     "only_reference_and_off": 0.005, "not_yet_at_the_bank": 0.02, "bank_only": 0.02, "lookalikes": 0.01,
     "posted_twice": 0.015, "posted_twice_differently": 0.005, "booked_twice": 0.005, "rounded_and_posted_twice": 0.003,
     "id_used_again": 0.005, "id_used_again_and_off": 0.002, "unreadable": 0.003, "reference_of_another": 0.003,
-    "paid_in_two": 0.005, "two_paid_in_one": 0.005, "paid_in_two_and_off": 0.002,
+    "paid_in_two": 0.005, "two_paid_in_one": 0.005, "paid_in_two_and_off": 0.002, "off_against_each_other": 0.002,
 }  # fmt: skip
 """Ledger and bank statement: class -> share of the payments."""
 ACQUIRER: Mapping[str, float] = {
@@ -253,9 +253,15 @@ def ledger_and_bank(count: int, seed: int) -> DataSet:
         elif kind == "paid_in_two_and_off":
             # which of the two is wrong, or whether one is a duplicate, cannot be known
             part, lacking = p.minor * rng.randint(20, 40) // 100, off_by(rng, p.minor)
-            one = bank(p, e2e, reference, part, later=lag)
-            other_one = bank(p, e2e, reference, p.minor - part - lacking, later=lag)
-            data.open(stage, "AMBIGUOUS_MATCH", mine, one, other_one)
+            both = bank(p, e2e, reference, part, later=lag), bank(p, e2e, reference, p.minor - part - lacking, later=lag)
+            data.open(stage, "AMBIGUOUS_MATCH", mine, *both)
+        elif kind == "off_against_each_other":
+            # the sums agree and neither amount does: no reason to call it settled
+            other = Payment(p.minor + 1_000 + rng.randrange(p.minor), p.currency, p.day)
+            by = TOLERATED + rng.randint(1, min(900, p.minor // 10))
+            also = ledger(other, e2e, f"INV-{4 * count + number:06d}-{token(rng, 4)}")
+            both = bank(p, e2e, None, p.minor + by, later=lag), bank(other, e2e, None, other.minor - by, later=lag)
+            data.open(stage, "AMBIGUOUS_MATCH", mine, also, *both)
         elif kind == "two_paid_in_one":
             other = Payment(p.minor + 1_000 + rng.randrange(p.minor), p.currency, p.day)
             also = ledger(other, e2e, f"INV-{3 * count + number:06d}-{token(rng, 4)}")

@@ -251,22 +251,21 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
     linked = F.col("_takes_part") & ~F.col("_is_again") & (F.col("lines") > 0)
     taken = linked & F.col("_is_clear") & ~F.col("_is_contested")
     if tier.must_tie:
-        taken = taken & outcome.isNull()
+        # several against several may come to one sum by errors that cancel each other out
+        taken = taken & outcome.isNull() & (F.col("_ones") == 1)
     unclear = F.col("_takes_part") & ~F.col("_is_again") & (
         F.col("_is_contested") | ((F.col("_ones") > 1) & ~F.col("_is_clear"))
     )  # fmt: skip
     # across currencies there is no difference to speak of
     residual = F.when(F.col("_currencies") == 1, F.col("residual"))
     name = match_id(stage, F.lit(one), _first(one, "entry_id", by_place))
-    decided = judged.withColumns(
-        {
-            "_taken": taken,
-            "_outcome": outcome,
-            "_match_id": name,
-            "_is_unclear": unclear & F.lit(not tier.must_tie),
-            "_is_again": F.col("_is_again") & F.lit(not tier.must_tie),
-        }
-    )
+    decided = judged.withColumns({
+        "_taken": taken,
+        "_outcome": outcome,
+        "_match_id": name,
+        "_is_unclear": unclear & F.lit(not tier.must_tie),
+        "_is_again": F.col("_is_again") & F.lit(not tier.must_tie),
+    })  # fmt: skip
     return decided.withColumns({
         "is_ambiguous": F.col("is_ambiguous") | F.col("_is_unclear"),
         "status": F.when(F.col("_taken"), status).otherwise(F.col("status")),

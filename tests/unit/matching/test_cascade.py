@@ -285,9 +285,11 @@ def test_a_sum_that_must_tie_leaves_everything_else_to_the_tiers_after_it(spark:
         return (name, amount, currency, "2026-03-01", key)
 
     ledger = [entry("l1", "10.00", "a"), entry("l2", "10.00", "b"), entry("l3", "10.00", "c"), entry("l4", "10.00", "d")]
+    ledger += [entry("l5", "10.00", "e"), entry("l6", "20.00", "e")]
     bank = [
         entry("b1", "6.00", "a"), entry("b2", "4.00", "a"), entry("b3", "9.00", "b"),
         entry("b4", "10.00", "c"), entry("b5", "10.00", "c"), entry("b6", "6.00", "d"), entry("b7", "4.00", "d", "USD"),
+        entry("b8", "11.00", "e"), entry("b9", "19.00", "e"),
     ]  # fmt: skip
     given = frames(spark, "id amount currency day key", {"ledger": ledger, "bank": bank})
     entries, reconciled = run(PARTS, given)
@@ -297,6 +299,7 @@ def test_a_sum_that_must_tie_leaves_everything_else_to_the_tiers_after_it(spark:
         "ledger:l3": "MATCHED exact with bank:b4",
         "bank:b5": "BREAK DUPLICATE_POSTING",
         "ledger:l4": "BREAK AMOUNT_UNDER with bank:b6 -4",
+        **{f"ledger:{a}": f"BREAK AMBIGUOUS_MATCH with bank:b8 bank:b9 ledger:{b}" for a, b in (("l5", "l6"), ("l6", "l5"))},
     }
     assert proof(entries, reconciled) == []
 
