@@ -13,6 +13,7 @@ EVENTS_PER_SECOND = 30_000
 TIMES_THE_FASTEST = 3.0
 LATENCY_MS = 1_000
 SKEW = 1.5
+RECALL, PRECISION = 0.95, 0.97
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Line:
 def lines(found: Mapping[str, Results]) -> list[Line]:
     """The short table, as data."""
     makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
-              "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines}  # fmt: skip
+              "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines,
+              "accuracy": _accuracy_lines}  # fmt: skip
     return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
 
 
@@ -102,6 +104,29 @@ def _cascade_lines(results: Results) -> list[Line]:
         Line(f"Cascade, one payout with {results['skewed_share']} % of the lines", f"{ratio:.2f} times the even run",
              f"within {SKEW:g} times", ratio <= SKEW),
     ]  # fmt: skip
+
+
+def _accuracy_lines(results: Results) -> list[Line]:
+    counts, wrong = all_breaks(results["sets"]), sum(one["wrong_groups"] for one in results["sets"])
+    recall, precision = counts["right"] / max(counts["true"], 1), counts["right"] / max(counts["found"], 1)
+    matches = sum(one["groups"] for one in results["sets"])
+    return [
+        Line("Accuracy, wrong automatic matches", f"{wrong:,} of {matches:,}", "none", wrong == 0),
+        Line("Accuracy, recall of breaks by their reason", f"{recall:.4f} of {counts['true']:,}", f"at least {RECALL:g}",
+             recall >= RECALL),
+        Line("Accuracy, precision of breaks by their reason", f"{precision:.4f} of {counts['found']:,}",
+             f"at least {PRECISION:g}", precision >= PRECISION),
+    ]  # fmt: skip
+
+
+def all_breaks(sets: Iterable[Results]) -> dict[str, int]:
+    """How many breaks there are, how many were found, and how many of those have the right reason."""
+    total = {"true": 0, "found": 0, "right": 0}
+    for one in sets:
+        for reason, counts in one["reasons"].items():
+            for kind in total if reason else ():
+                total[kind] += counts.get(kind, 0)
+    return total
 
 
 def best_run(runs: Sequence[Results]) -> Results:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from paylake.contracts.matching import BREAK, REJECTED
 from paylake.contracts.statements import LINE_MONEY
-from paylake.matching.cascade import OPEN, match_id, surplus
+from paylake.matching.cascade import OPEN, UNDECIDED, match_id, surplus
 from paylake.matching.entries import apart, place
 from paylake.matching.rules import Stage
 
@@ -51,7 +51,7 @@ def _compared(legs: DataFrame, stage: Stage, on: tuple[str, ...]) -> DataFrame:
     here = Window.partitionBy("_place")
     of_source = Window.partitionBy("_place", "source")
     where = F.when(F.col("status").isin("EXCLUDED", "REJECTED"), F.lit(None)).otherwise(place(on))
-    is_open = F.expr(OPEN) & (F.size("reasons") == 0)
+    is_open = F.expr(UNDECIDED) & (F.size("reasons") == 0)
     placed = (
         legs.withColumn("_place", F.coalesce(where, apart()))
         .repartition("_place")

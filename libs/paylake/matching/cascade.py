@@ -19,6 +19,7 @@ from paylake.matching.entries import SEPARATOR, apart, key, place
 from paylake.matching.rules import EXACT, SUM, TOLERANCE, Stage, Tier, Tolerance
 
 OPEN = "match_id IS NULL AND status = 'BREAK'"
+UNDECIDED = f"{OPEN} AND reason IS NULL"
 
 
 def cascade(entries: DataFrame, stage: Stage) -> DataFrame:
@@ -58,7 +59,7 @@ def surplus(sources: tuple[str, ...], counts: Column) -> Column:
 
 def _placed(legs: DataFrame, tier: Tier) -> DataFrame:
     """The entries side by side with those of the same key, with `_takes_part` for those that this tier may take."""
-    is_candidate = F.expr(OPEN) & F.col("source").isin(*tier.sources) & place(tier.by).isNotNull()
+    is_candidate = F.expr(UNDECIDED) & F.col("source").isin(*tier.sources) & place(tier.by).isNotNull()
     return (
         legs.withColumn("_is_candidate", is_candidate)
         .withColumn("_place", F.when(F.col("_is_candidate"), place(tier.by)).otherwise(apart()))
@@ -190,27 +191,56 @@ def _within_tolerance(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
 def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
     """One entry (a payout, a bank credit) and the lines under its key, which must come to its amount.
 
-    The residual, lines less payout, is recorded. A line that two entries claim is left open, as are both: it is ambiguous.
+    The residual, lines less payout, is recorded. Several entries under one key are parts of one payout where they come to
+    the lines together; where they are equal and the first alone does, the later ones are duplicates. Else, and where a line
+    is claimed by entries that list different lines, all are left open: ambiguous. A tier that must tie takes what comes to
+    the amount, and judges nothing else.
     """
     one, many = str(tier.one), tier.many
-    claimed = _claims(legs, tier)
-    by_place = _by("_place")
-    is_one, is_line = (F.col("_takes_part") & (F.col("source") == name) for name in (one, many))
+    placed = _claims(legs, tier)
+    by_place, in_order = _by("_place"), ("entry_date", "entry_id", "row")
+    again = F.row_number().over(
+        _by("_place", "_takes_part", "source", key(tier.by[0]), "currency", "amount", "line_amount").orderBy(*in_order)
+    )
+    # who lists keys means one line by each: the second of two equal ones is a duplicate
+    claimed = placed.withColumn(
+        "_is_again", F.col("_takes_part") & F.col("_is_listed") & (F.col("source") == many) & (again > 1)
+    )
+    is_one, is_line = (F.col("_takes_part") & ~F.col("_is_again") & (F.col("source") == name) for name in (one, many))
     line = F.coalesce("line_amount", "amount")
+    earliest = F.min(F.when(is_one, F.struct(*in_order, "amount"))).over(by_place)
     measured = claimed.withColumns({
         "_ones": F.count(F.when(is_one, 1)).over(by_place),
+        "_first": earliest,
+        "_together": F.sum(F.when(is_one, F.col("amount"))).over(by_place).cast(LINE_MONEY),
+        "_are_equal": F.size(F.collect_set(F.when(is_one, F.col("amount"))).over(by_place)) == 1,
         "lines": F.count(F.when(is_line, 1)).over(by_place),
         "asked": F.max(F.when(is_one, F.col("_asked"))).over(by_place),
+        "_known": F.size(F.collect_set(F.when(is_line, F.col(key(tier.by[0])))).over(by_place)),
         "_currencies": F.size(F.collect_set(F.when(F.col("_takes_part"), F.col("currency"))).over(by_place)),
         "expected": F.sum(F.when(is_line, line)).over(by_place).cast(LINE_MONEY),
-        "paid": F.min(F.when(is_one, F.col("amount"))).over(by_place),
+    })  # fmt: skip
+
+    def ties(paid: Column) -> Column:
+        bases = {"largest": F.greatest("expected", paid), "smallest": F.least("expected", paid), one: paid,
+                 many: F.col("expected")}  # fmt: skip
+        within = F.abs(F.col("expected") - paid) <= tolerated(tier.tolerance, F.col("currency"), bases)
+        return (F.col("_currencies") == 1) & F.coalesce(within, F.lit(False))
+
+    is_first = F.struct(*in_order) == F.struct(*(F.col("_first")[name] for name in in_order))
+    judged = measured.withColumns({
+        "_is_split": (F.col("_ones") > 1) & ties(F.col("_together")),
+        "_is_repeated": (F.col("_ones") > 1) & F.col("_are_equal") & ties(F.col("_first")["amount"]),
+    }).withColumns({
+        "_is_again": F.col("_is_again")
+        | (is_one & F.col("_is_repeated") & ~F.col("_is_split") & ~F.col("_is_contested") & ~is_first),
+        "_is_clear": (F.col("_ones") == 1) | F.col("_is_split") | F.col("_is_repeated"),
+        "paid": F.when(F.col("_is_split"), F.col("_together")).otherwise(F.col("_first")["amount"]),
     }).withColumn("residual", (F.col("expected") - F.col("paid")).cast(LINE_MONEY))  # fmt: skip
-    bases = {"largest": F.greatest("expected", "paid"), "smallest": F.least("expected", "paid"),
-             one: F.col("paid"), many: F.col("expected")}  # fmt: skip
-    within = F.abs("residual") <= tolerated(tier.tolerance, F.col("currency"), bases)
-    linked = F.col("_takes_part") & (F.col("lines") > 0)
-    outcome = F.when(F.col("_currencies") > 1, "CURRENCY_MISMATCH").when(F.col("asked") > F.col("lines"), "BATCH_INCOMPLETE")
-    outcome = outcome.when(within, F.lit(None))
+    outcome = F.when(F.col("_currencies") > 1, "CURRENCY_MISMATCH").when(
+        F.col("asked") > F.col("_known"), "BATCH_INCOMPLETE"
+    )
+    outcome = outcome.when(ties(F.col("paid")), F.lit(None))
     for known in tier.outcomes:
         outcome = outcome.when(F.coalesce(F.expr(known.when), F.lit(False)), known.reason)
     outcome = outcome.when(F.col("residual") > 0, "PAYOUT_SHORT").otherwise("PAYOUT_OVER")
@@ -218,16 +248,31 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
         F.when(F.col("_outcome") == PARTIAL, PARTIAL).when(F.col("_outcome").isNotNull(), BREAK)
         .when(F.col("residual") == 0, MATCHED).otherwise(MATCHED_WITH_TOLERANCE)
     )  # fmt: skip
-    taken = linked & (F.col("_ones") == 1) & ~F.col("_is_contested")
-    name = match_id(stage, F.lit(one), _first(one, "entry_id", by_place))
+    linked = F.col("_takes_part") & ~F.col("_is_again") & (F.col("lines") > 0)
+    taken = linked & F.col("_is_clear") & ~F.col("_is_contested")
+    if tier.must_tie:
+        # several against several may come to one sum by errors that cancel each other out
+        taken = taken & outcome.isNull() & (F.col("_ones") == 1)
+    unclear = F.col("_takes_part") & ~F.col("_is_again") & (
+        F.col("_is_contested") | ((F.col("_ones") > 1) & ~F.col("_is_clear"))
+    )  # fmt: skip
     # across currencies there is no difference to speak of
     residual = F.when(F.col("_currencies") == 1, F.col("residual"))
-    return measured.withColumns({"_taken": taken, "_outcome": outcome, "_match_id": name}).withColumns({
-        "is_ambiguous": F.col("is_ambiguous") | (F.col("_takes_part") & (F.col("_is_contested") | (F.col("_ones") > 1))),
+    name = match_id(stage, F.lit(one), _first(one, "entry_id", by_place))
+    decided = judged.withColumns({
+        "_taken": taken,
+        "_outcome": outcome,
+        "_match_id": name,
+        "_is_unclear": unclear & F.lit(not tier.must_tie),
+        "_is_again": F.col("_is_again") & F.lit(not tier.must_tie),
+    })  # fmt: skip
+    return decided.withColumns({
+        "is_ambiguous": F.col("is_ambiguous") | F.col("_is_unclear"),
         "status": F.when(F.col("_taken"), status).otherwise(F.col("status")),
         "tier": F.when(F.col("_taken"), F.lit(tier.name)).otherwise(F.col("tier")),
         "match_id": F.when(F.col("_taken"), F.col("_match_id")).otherwise(F.col("match_id")),
-        "reason": F.when(F.col("_taken"), F.col("_outcome")).otherwise(F.col("reason")),
+        "reason": F.when(F.col("_taken"), F.col("_outcome"))
+        .when(F.col("_is_again"), "DUPLICATE_POSTING").otherwise(F.col("reason")),
         "difference_amount": F.when(F.col("_taken"), residual).otherwise(F.col("difference_amount")),
     })  # fmt: skip
 
@@ -235,30 +280,39 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
 def _claims(legs: DataFrame, tier: Tier) -> DataFrame:
     """The entries at the place of the batch that claims them.
 
-    Where the one entry lists its lines, each listed key is a claim; a line is claimed by one entry, or contested.
+    Where the one entry lists its lines, each listed key is a claim; entries with equal lists claim together. A line that is
+    claimed by different lists is contested.
     """
     one = str(tier.one)
     listed = F.col("lists")[F.lit(key(tier.by[0]))]
+    is_candidate = F.expr(UNDECIDED) & F.col("source").isin(*tier.sources)
+    claimants = legs.where(is_candidate & (F.col("source") == one) & listed.isNotNull()).select(
+        F.struct("entry_id", "row").alias("_is"),
+        listed.alias("_listed"),
+        F.min(F.struct("entry_id", "row")).over(Window.partitionBy(listed)).alias("_leads"),
+    )
     claims = (
-        legs.where(F.expr(OPEN) & (F.col("source") == one) & listed.isNotNull())
-        .select(F.explode(listed).alias("_claimed"), F.struct("entry_id", "row").alias("_claimant"))
+        claimants.where("_is = _leads")
+        .select(F.explode("_listed").alias("_claimed"), F.col("_leads").alias("_claimant"))
         .withColumn("_contested", F.count(F.lit(1)).over(_by("_claimed")) > 1)
     )
     by_line = claims.groupBy("_claimed").agg(F.min("_claimant").alias("_claimant"))
-    by_claimant = claims.groupBy(F.col("_claimant").alias("_is")).agg(F.max("_contested").alias("_contested"))
+    contested = claims.groupBy(F.col("_claimant").alias("_leads")).agg(F.max("_contested").alias("_contested"))
+    by_claimant = claimants.join(contested, "_leads", "left").select("_is", "_leads", "_contested")
     joined = legs.join(by_line, (F.col(key(tier.by[0])) == F.col("_claimed")) & (F.col("source") == tier.many), "left").join(
         by_claimant, (F.struct("entry_id", "row") == F.col("_is")) & (F.col("source") == one), "left"
     )
     is_list = (F.col("source") == one) & listed.isNotNull()
-    own = F.concat_ws(SEPARATOR, F.lit("claim"), "entry_id", "row")
+    own = F.concat_ws(SEPARATOR, F.lit("claim"), "_leads.entry_id", "_leads.row")
     theirs = F.concat_ws(SEPARATOR, F.lit("claim"), "_claimant.entry_id", "_claimant.row")
     where = F.when(is_list, own).when(F.col("_claimed").isNotNull(), theirs).otherwise(place(tier.by))
-    takes_part = F.expr(OPEN) & F.col("source").isin(*tier.sources) & where.isNotNull()
+    takes_part = is_candidate & where.isNotNull()
     return (
         joined.withColumns({
             "_takes_part": takes_part,
             "_place": F.when(takes_part, where).otherwise(apart()),
             "_asked": F.when(is_list, F.size(listed)),
+            "_is_listed": F.col("_claimed").isNotNull(),
         })
         .repartition("_place")
         .withColumn("_is_contested", F.coalesce(F.max("_contested").over(_by("_place")), F.lit(False)))

@@ -93,6 +93,8 @@ class Tier:
     within_days: int | None = None
     at_most: int = MOST_IN_A_SUBSET
     least_score: Decimal = Decimal("0.85")
+    must_tie: bool = False
+    """Of a sum: what does not come to the amount stays open for the tiers after it, and is no break of this one."""
 
     @property
     def many(self) -> str:
@@ -269,12 +271,15 @@ class _Reader:
         if rule == SIMILAR and len(chosen) != 2:
             raise self.wrong(path, "compares two sources; name them in 'sources'.")
         outcomes = tuple(self.outcome(o, path) for o in found.get("outcomes", ()))
+        if not isinstance(must_tie := found.get("must_tie", False), bool):
+            raise self.wrong(path, f"has must_tie {must_tie!r}; it is true or false.")
         return Tier(
             name=str(found["name"]), rule=rule, by=by, sources=chosen, tolerance=self.tolerance(found, path, chosen),
             when=found.get("when"), one=one, line=found.get("line"), outcomes=outcomes,
             within_days=self.whole(found.get("within_days"), f"{path}, within_days"),
             at_most=min(MOST_IN_A_SUBSET, self.whole(found.get("at_most"), f"{path}, at_most") or MOST_IN_A_SUBSET),
             least_score=self.number(found.get("least_score", "0.85"), f"{path}, least_score"),
+            must_tie=must_tie,
         )  # fmt: skip
 
     def outcome(self, value: Any, path: str) -> Outcome:

@@ -21,7 +21,7 @@ from paylake.contracts.taxonomy import (
     Status,
 )
 from paylake.contracts.topics import LEDGER_TOPICS, LEDGERS
-from paylake.simulation.chaos import CORE, GATEWAY, MOBILE, TYPE, TYPES, Bools, Ints, Legs
+from paylake.simulation.chaos import CORE, FAILED, GATEWAY, MOBILE, STATUSES, SUCCESS, TYPE, TYPES, Bools, Ints, Legs
 from paylake.simulation.dimensions import COUNTRIES
 from paylake.simulation.faults import Deliveries, Postings
 from paylake.simulation.payments import TruePayments
@@ -47,9 +47,13 @@ PAYMENTS_SCHEMA = pa.schema(
         pa.field("mobile_amount", MONEY),
         pa.field("business_date", pa.date32()),
         pa.field("is_late", pa.bool_(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
     ]
 )
-"""One row per true payment. `expected_status` and `business_date` are null where no leg is visible."""
+"""One row per true payment. `expected_status` and `business_date` are null where no leg is visible.
+
+`outcome` is SUCCESS or FAILED: how the payment really ended, whatever the ledgers wrote. Only success is ever settled.
+"""
 
 FAULTS_SCHEMA = pa.schema(
     [
@@ -115,6 +119,7 @@ def payment_truth(
         },
         "business_date": _business_dates(arrived),
         "is_late": pa.array(_is_late(payments.count, postings, deliveries, missing_after_ms)),
+        "outcome": pa.array(STATUSES).take(pa.array(np.where(payments.is_failed, FAILED, SUCCESS))),
     }
     return pa.table(columns, schema=PAYMENTS_SCHEMA)
 

@@ -77,6 +77,19 @@ CASCADE = {
 }  # fmt: skip
 
 
+ACCURACY = {
+    "seeds": [1, 2], "cost": COST,
+    "sets": [{
+        "rules": "ledger_and_bank_statement", "least_entries": 20_000, "entries": 80_000, "groups": 30_000,
+        "wrong_groups": 0,
+        "suggestions": 12, "overstated": {}, "classes": {"clean": 9, "over": 2},
+        "confused": [["AMOUNT_OVER", "matched", 1]],
+        "reasons": {"": {"true": 60_000, "found": 60_001, "right": 60_000},
+                    "AMOUNT_OVER": {"true": 100, "found": 99, "right": 99}},
+    }],
+}  # fmt: skip
+
+
 def envelope(results: dict[str, Any], **more: Any) -> dict[str, Any]:
     machine = {"cpu": "A fine one", "cores": 2, "memory_gib": 23.5, "system": "Linux x86_64", "load_before": 0.1}
     return {
@@ -87,7 +100,7 @@ def envelope(results: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def everything() -> dict[str, Any]:
     results = {"stream": stream(40_000), "nightly": nightly(4.0), "latency": latency(950), "open_items": OPEN_ITEMS,
-               "files": FILES, "cascade": CASCADE}  # fmt: skip
+               "files": FILES, "cascade": CASCADE, "accuracy": ACCURACY}  # fmt: skip
     return {name: envelope(found) for name, found in results.items()}
 
 
@@ -129,6 +142,15 @@ def test_fixed_cost_is_what_remains_of_a_batch_without_records() -> None:
     page = report.markdown({"stream": envelope(stream(40_000))})
     # 10 records take 0.55 s in a step and 1,000 take 2.5 s: 1,970 µs each, and 0.53 s before the first
     assert "| records parsed | 0.55 | 2.50 | 0.53 | 1969.7 |" in page
+
+
+def test_a_wrong_match_and_a_low_recall_fall_short() -> None:
+    bad = {**ACCURACY["sets"][0], "wrong_groups": 1, "overstated": {"EUR": "12.00"},
+           "reasons": {"AMOUNT_OVER": {"true": 100, "found": 90, "right": 90}}}  # fmt: skip
+    page = report.markdown({"accuracy": envelope({**ACCURACY, "sets": [bad]})})
+    assert "wrong automatic matches: 1 of 30,000, against an aim of none" in page
+    assert "0.9000 of 100, against an aim of at least 0.95" in page
+    assert "matched value overstated: 12.00 EUR" in page
 
 
 def test_every_line_of_a_table_has_as_many_cells_as_its_head() -> None:

@@ -160,7 +160,7 @@ def test_each_entry_meets_its_own_or_says_why_not(spark: SparkSession) -> None:
     assert proof(entries, reconciled) == []
 
 
-PAYOUTS = rules("""
+PAYOUT_RULES = """
 name: payouts
 version: 1
 sources:
@@ -178,7 +178,9 @@ stages:
         line: cast(amount AS DECIMAL(24, 6)) - 0.30
         minor_units: 2
         outcomes: [{reason: PARTIAL, when: paid = 0.5 * expected}]
-""")
+"""
+PAYOUTS = rules(PAYOUT_RULES)
+BY_SALE = rules(PAYOUT_RULES.replace("{sale: id}", "{sale: sales}"))
 
 
 def test_a_payout_meets_its_lines_net_of_fees(spark: SparkSession) -> None:
@@ -234,6 +236,71 @@ def test_a_line_that_two_payouts_claim_is_nobodys(spark: SparkSession) -> None:
     paid = [("p1", "20.00", "EUR", "2026-03-03", "s1|s2"), ("p2", "20.00", "EUR", "2026-03-03", "s2|s3")]
     entries, reconciled = run(PAYOUTS, frames(spark, "id amount currency day sales", {"payouts": paid, "sales": sales}))
     assert set(told(reconciled).values()) == {"BREAK AMBIGUOUS_MATCH"}
+    assert proof(entries, reconciled) == []
+
+
+def test_a_payout_in_parts_ties_out_and_a_repeated_one_is_a_duplicate(spark: SparkSession) -> None:
+    sales = [(f"l{n}", "10.30", "EUR", "2026-03-01", f"s{n}") for n in (1, 2, 3, 4, 7)]
+    sales += [("l2 again", "10.30", "EUR", "2026-03-02", "s2"), ("l7 again", "10.30", "EUR", "2026-03-02", "s7")]
+    paid = [
+        ("p1", "12.00", "EUR", "2026-03-03", "s1|s2"), ("p2", "8.00", "EUR", "2026-03-05", "s2|s1"),
+        ("p3", "10.00", "EUR", "2026-03-03", "s3"), ("p4", "10.00", "EUR", "2026-03-04", "s3"),
+        ("p5", "3.00", "EUR", "2026-03-03", "s4"), ("p6", "4.00", "EUR", "2026-03-04", "s4"),
+        ("p7", "20.00", "EUR", "2026-03-03", "s7|s99"),
+    ]  # fmt: skip
+    given = frames(spark, "id amount currency day sales", {"payouts": paid, "sales": sales})
+    entries, reconciled = run(BY_SALE, given)
+    found = told(reconciled)
+    assert {name: said for name, said in found.items() if name.startswith("payouts")} == {
+        "payouts:p1": "MATCHED batch with payouts:p2 sales:l1 sales:l2",
+        "payouts:p2": "MATCHED batch with payouts:p1 sales:l1 sales:l2",
+        "payouts:p3": "MATCHED batch with sales:l3",
+        "payouts:p4": "BREAK DUPLICATE_POSTING",
+        "payouts:p5": "BREAK AMBIGUOUS_MATCH",
+        "payouts:p6": "BREAK AMBIGUOUS_MATCH",
+        # a sale that is booked twice stands for no other sale
+        "payouts:p7": "BREAK BATCH_INCOMPLETE with sales:l7 -10",
+    }
+    assert (found["sales:l2 again"], found["sales:l7 again"]) == ("BREAK DUPLICATE_POSTING", "BREAK DUPLICATE_POSTING")
+    assert proof(entries, reconciled) == []
+
+
+PARTS = rules("""
+name: parts
+version: 1
+sources:
+  ledger: &source {id: id, amount: amount, currency: currency, date: day, keys: {key: key}}
+  bank: *source
+stages:
+  - name: payments
+    sources: [ledger, bank]
+    tiers:
+      - {name: exact, rule: exact, by: key}
+      - {name: parts, rule: sum, by: key, one: ledger, must_tie: true}
+""")
+
+
+def test_a_sum_that_must_tie_leaves_everything_else_to_the_tiers_after_it(spark: SparkSession) -> None:
+    def entry(name: str, amount: str, key: str, currency: str = "EUR") -> Entry:
+        return (name, amount, currency, "2026-03-01", key)
+
+    ledger = [entry("l1", "10.00", "a"), entry("l2", "10.00", "b"), entry("l3", "10.00", "c"), entry("l4", "10.00", "d")]
+    ledger += [entry("l5", "10.00", "e"), entry("l6", "20.00", "e")]
+    bank = [
+        entry("b1", "6.00", "a"), entry("b2", "4.00", "a"), entry("b3", "9.00", "b"),
+        entry("b4", "10.00", "c"), entry("b5", "10.00", "c"), entry("b6", "6.00", "d"), entry("b7", "4.00", "d", "USD"),
+        entry("b8", "11.00", "e"), entry("b9", "19.00", "e"),
+    ]  # fmt: skip
+    given = frames(spark, "id amount currency day key", {"ledger": ledger, "bank": bank})
+    entries, reconciled = run(PARTS, given)
+    assert {name: said for name, said in told(reconciled).items() if name.startswith("ledger") or "b5" in name} == {
+        "ledger:l1": "MATCHED parts with bank:b1 bank:b2",
+        "ledger:l2": "BREAK AMOUNT_UNDER with bank:b3 -1",
+        "ledger:l3": "MATCHED exact with bank:b4",
+        "bank:b5": "BREAK DUPLICATE_POSTING",
+        "ledger:l4": "BREAK AMOUNT_UNDER with bank:b6 -4",
+        **{f"ledger:{a}": f"BREAK AMBIGUOUS_MATCH with bank:b8 bank:b9 ledger:{b}" for a, b in (("l5", "l6"), ("l6", "l5"))},
+    }
     assert proof(entries, reconciled) == []
 
 
