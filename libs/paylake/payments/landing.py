@@ -48,6 +48,7 @@ def landed(parsed: DataFrame) -> DataFrame:
         F.encode("transaction_id", "UTF-8").alias("key"),
         F.encode(F.to_json(value), "UTF-8").alias("value"),
         F.col("recorded_at").alias("booked_at"),
+        F.col("offset").alias("line"),
         F.when(is_rejected, REJECTED).otherwise(F.to_date("recorded_at").cast("string")).alias("event_date"),
     )
 
