@@ -13,6 +13,8 @@ EVENTS_PER_SECOND = 30_000
 TIMES_THE_FASTEST = 3.0
 LATENCY_MS = 1_000
 SKEW = 1.5
+BACKFILL = ("land", "replay", "stream", "build one date")
+"""The stages of a backfill; its files come from somewhere else."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Line:
 def lines(found: Mapping[str, Results]) -> list[Line]:
     """The short table, as data."""
     makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
-              "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines}  # fmt: skip
+              "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines,
+              "backfill": _backfill_lines}  # fmt: skip
     return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
 
 
@@ -102,6 +105,13 @@ def _cascade_lines(results: Results) -> list[Line]:
         Line(f"Cascade, one payout with {results['skewed_share']} % of the lines", f"{ratio:.2f} times the even run",
              f"within {SKEW:g} times", ratio <= SKEW),
     ]  # fmt: skip
+
+
+def _backfill_lines(results: Results) -> list[Line]:
+    seconds = sum(results["stages"][name]["wall_s"] for name in BACKFILL)
+    rate = results["rows"] / seconds if seconds else 0.0
+    return [Line(f"Backfill, {results['rows']:,} records, from files to a published date",
+                 f"{seconds / 60:.1f} min, {rate:,.0f} records/s")]  # fmt: skip
 
 
 def best_run(runs: Sequence[Results]) -> Results:
