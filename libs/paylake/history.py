@@ -64,7 +64,7 @@ class LandedFile:
     days: dict[str, int] = field(default_factory=dict)
     """Booking date -> records, the rejected ones included."""
     filed_at: str | None = None
-    """The middle of its booking times: the date under which a record without a time of its own is filed."""
+    """Under which time a record that names none is filed."""
     landed_at: str = ""
     is_new: bool = True
 
@@ -87,6 +87,8 @@ class Landing:
     token_key: bytes
     since: datetime
     until: datetime
+    filed_on: date | None = None
+    """The booking date of records that name none; without it, the middle of their file's booking times."""
 
     def land(self, paths: Sequence[str], source: str, now: datetime) -> Iterator[LandedFile]:
         """Land files and folders of one ledger, file by file; one that was landed before is only named.
@@ -167,8 +169,12 @@ class Landing:
         row = middle.select(iso_text(F.col("at")).alias("at"), F.to_date("at").cast("string").alias("day")).first()
         assert row is not None
         counts = of_day.collect()
-        # without any booking time in the file nothing is better than the day of its landing
-        filed_at, filed_on = (row["at"], row["day"]) if row["at"] else (now.isoformat(), f"{now:%Y-%m-%d}")
+        if self.filed_on is not None:
+            filed_at, filed_on = f"{self.filed_on}T12:00:00+00:00", str(self.filed_on)
+        elif row["at"]:
+            filed_at, filed_on = row["at"], row["day"]
+        else:  # no booking time in the whole file
+            filed_at, filed_on = now.isoformat(), f"{now:%Y-%m-%d}"
         days: dict[str, int] = {}
         for r in counts:
             day = r["day"] or filed_on
