@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from datetime import date as date_type
+from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
 from paylake.errors import SettingsError
@@ -42,11 +41,11 @@ class IngestToS3Settings:
     token_key: str = setting(
         "build/token.key", "File of the card tokens' secret key, or aws-secret:NAME.", env="PAYLAKE_TOKEN_KEY_FILE"
     )
-    date: date_type | None = setting(
-        None, "Booking date of records that name none; default: the middle of the file's booking times."
+    filed_on: date | None = setting(
+        None, "Booking date of records that name none; default: the middle of the file's booking times.", aliases="--date"
     )
-    since: date_type = setting(date_type(2000, 1, 1), "A record that claims to have been booked earlier is rejected.")
-    until: date_type | None = setting(None, "A record that claims to have been booked later is rejected; default: tomorrow.")
+    since: date = setting(date(2000, 1, 1), "A record that claims to have been booked earlier is rejected.")
+    until: date | None = setting(None, "A record that claims to have been booked later is rejected; default: tomorrow.")
 
 
 def ingest_to_s3(argv: Sequence[str]) -> int:
@@ -60,7 +59,7 @@ def ingest_to_s3(argv: Sequence[str]) -> int:
     now = datetime.now(UTC)
     until = settings.until or (now + A_DAY).date()
     root, since = landing_of(settings.lake, settings.landing), _midnight(settings.since)
-    landing = Landing(build_session("ingest-to-s3"), root, key, since, _midnight(until + A_DAY), settings.date)
+    landing = Landing(build_session("ingest-to-s3"), root, key, since, _midnight(until + A_DAY), settings.filed_on)
     report(landing.land(settings.file, settings.ledger, now), settings.ledger)
     return 0
 
@@ -97,8 +96,8 @@ class IngestToKafkaSettings(KafkaSettings):
 
     lake: str = setting("build/lake", "Folder or s3a:// prefix of the lake.", env="PAYLAKE_LAKE", aliases="--output_path")
     landing: str = setting("", "Folder or s3a:// prefix of the landing zone; default: LAKE/landing.", env="PAYLAKE_LANDING")
-    first: date_type | None = setting(None, "First booking date; default: the first that landed.", aliases="--from")
-    last: date_type | None = setting(None, "Last booking date; default: the last that landed.", aliases="--to")
+    first: date | None = setting(None, "First booking date; default: the first that landed.", aliases="--from")
+    last: date | None = setting(None, "Last booking date; default: the last that landed.", aliases="--to")
     again: bool = setting(False, "Send also what was sent to this cluster before.")
 
 
@@ -126,7 +125,7 @@ def landing_of(lake: str, landing: str) -> str:
     return (landing or f"{lake.rstrip('/')}/landing").rstrip("/")
 
 
-def _midnight(day: date_type) -> datetime:
+def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
