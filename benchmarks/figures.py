@@ -14,6 +14,8 @@ TIMES_THE_FASTEST = 3.0
 LATENCY_MS = 1_000
 SKEW = 1.5
 RECALL, PRECISION = 0.95, 0.97
+BACKFILL = ("land", "replay", "stream", "build one date")
+"""The stages of a backfill; its files come from somewhere else."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def lines(found: Mapping[str, Results]) -> list[Line]:
     """The short table, as data."""
     makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
               "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines,
-              "accuracy": _accuracy_lines}  # fmt: skip
+              "accuracy": _accuracy_lines, "backfill": _backfill_lines}  # fmt: skip
     return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
 
 
@@ -127,6 +129,13 @@ def all_breaks(sets: Iterable[Results]) -> dict[str, int]:
             for kind in total if reason else ():
                 total[kind] += counts.get(kind, 0)
     return total
+
+
+def _backfill_lines(results: Results) -> list[Line]:
+    seconds = sum(results["stages"][name]["wall_s"] for name in BACKFILL)
+    rate = results["rows"] / seconds if seconds else 0.0
+    return [Line(f"Backfill, {results['rows']:,} records, from files to a published date",
+                 f"{seconds / 60:.1f} min, {rate:,.0f} records/s")]  # fmt: skip
 
 
 def best_run(runs: Sequence[Results]) -> Results:

@@ -53,7 +53,8 @@ def own_process(module: str, *argv: str, master: str = "local[2]") -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "results.json"
         command = [sys.executable, "-m", f"benchmarks.{module}", "--out", str(out), *argv]
-        environment = {**os.environ, "PAYLAKE_MASTER": master, "PYTHONPATH": str(ROOT)}
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PAYLAKE_MASTER": master, "PYTHONPATH": path}
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
         found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         return found

@@ -35,6 +35,8 @@ COMMANDS: dict[str, Command] = {
     "dimensions": Command(
         "take merchants, users, locations and policies; show one as of a time", "paylake.dimensions_command:main"
     ),
+    "ingest-to-s3": Command("land a ledger's history, without its card numbers", "paylake.history_command:ingest_to_s3"),
+    "ingest-to-kafka": Command("replay what landed to the ledgers' topics", "paylake.history_command:ingest_to_kafka"),
     "reconcile": Command("reconcile files or tables by a rule set: try it first", "paylake.reconcile_command:main"),
     "report": Command("write the HTML report and the summary of a lake", "paylake.report.command:main"),
     "quality": Command("validate the published tables, and write their Data Docs", "paylake.quality_command:main"),
@@ -60,6 +62,7 @@ examples:
   paylake broker start && paylake topics create
   paylake simulate --help
   paylake nightly --business-date 2026-03-31
+  paylake ingest-to-s3 exports/gateway/ --ledger gateway && paylake ingest-to-kafka
   paylake reconcile ledger_and_bank_statement --source ledger=ledger.csv --source bank=statement.csv
   paylake sql "SELECT * FROM v_match_rate"
   KAFKA_BOOTSTRAP_SERVERS=b-1.example:9096 KAFKA_SECURITY_PROTOCOL=SASL_SSL paylake topics create

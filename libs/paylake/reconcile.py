@@ -310,7 +310,7 @@ def _rejected(parsed: DataFrame) -> DataFrame:
 def _summary(parsed: DataFrame) -> tuple[list[TopicCount], list[Tick]]:
     """The counts by topic, and the ticks; this first action also fills the cache that the writes read."""
     is_tick = F.col("topic") == CLOCK
-    arrivals = F.percentile_approx(F.unix_millis("recorded_at"), [0.5, 0.05, 0.01], 1000)
+    arrivals = F.percentile_approx(F.unix_millis("arrived_at"), [0.5, 0.05, 0.01], 1000)
     rows = (
         parsed.groupBy("topic")
         .agg(

@@ -77,6 +77,12 @@ def first_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, dict
     return _offsets(kafka, topics, KafkaConsumer.beginning_offsets)
 
 
+def cluster_id(kafka: KafkaSettings) -> str:
+    """The identifier that the cluster gave itself: the same at whichever of its brokers one asks."""
+    with client(KafkaAdminClient, kafka, ANSWER_WITHIN_S) as admin:
+        return str(admin.describe_cluster()["cluster_id"])
+
+
 def _offsets(kafka: KafkaSettings, topics: Iterable[str], which: Callable[..., Any]) -> dict[str, dict[int, int]]:
     with client(KafkaConsumer, kafka, ANSWER_WITHIN_S) as consumer:
         offsets: dict[str, dict[int, int]] = {}

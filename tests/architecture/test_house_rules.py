@@ -15,7 +15,7 @@ JOBS = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "jobs
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in (SOURCES | JOBS).items()}
 
 BUILDS_A_SESSION = {"session.py"}
-WRITES = {"tables.py", "files.py", "streams.py", "simulation/bulk.py"}
+WRITES = {"tables.py", "files.py", "streams.py", "history.py", "simulation/bulk.py"}
 TALKS_TO_PEOPLE = ("cli.py", "pipeline.py", "report/", "session.py")
 EXACT = (
     "columns/", "payments/", "statements/", "dimensions/", "matching/", "reconciliation/", "indexes/", "resolution/",
