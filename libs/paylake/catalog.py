@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pyspark.sql.types import ArrayType, DataType, StructType
-
 from paylake.contracts import ALL
 from paylake.contracts.table import TableContract
 from paylake.contracts.view import View
@@ -24,9 +22,6 @@ from paylake.errors import ContractError, SettingsError
 
 LONGEST_COMMENT, LONGEST_DESCRIPTION = 255, 2_048
 """Characters that Glue takes for a column and for a table."""
-
-DUCKDB_TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}
-"""Spark's types whose names DuckDB reads otherwise; a time has a zone, as Athena reads Delta's."""
 
 ATHENA_TYPES = {
     "boolean": ("boolean", "boolean"),
@@ -128,16 +123,7 @@ def create_empty_tables(connection: Any, schema: str) -> None:
     """Every table of the contracts in a schema of a DuckDB database, without rows; its times are in UTC."""
     connection.execute(f"SET TimeZone = 'UTC'; CREATE SCHEMA {schema}")
     for contract in ALL:
-        columns = ", ".join(f'"{f.name}" {_duckdb_type(f.type)}' for f in contract.fields)
-        connection.execute(f"CREATE TABLE {schema}.{contract.name} ({columns})")
-
-
-def _duckdb_type(kind: DataType) -> str:
-    if isinstance(kind, ArrayType):
-        return f"{_duckdb_type(kind.elementType)}[]"
-    if isinstance(kind, StructType):
-        return f"STRUCT({', '.join(f'{f.name} {_duckdb_type(f.dataType)}' for f in kind)})"
-    return DUCKDB_TYPES.get(kind.simpleString(), kind.simpleString())
+        connection.execute(contract.duckdb_ddl(schema))
 
 
 def _athena_type(view: View, column: str, kind: Any) -> tuple[str, str]:

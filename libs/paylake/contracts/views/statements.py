@@ -41,3 +41,14 @@ V_SETTLEMENT_LINES = View(
     reads=(SETTLEMENT_LINES, STATEMENT_FILES),
     body=f"SELECT {columns(SETTLEMENT_LINES)}\nFROM {{settlement_lines}}\nWHERE {_POSTED}",
 )
+
+V_FILES_IN_QUARANTINE = View(
+    name="v_files_in_quarantine",
+    doc="One row per file that did not prove and that nobody has accepted: nothing of it counts.",
+    reads=(STATEMENT_FILES,),
+    body=f"""\
+SELECT {columns(STATEMENT_FILES, leave_out=("state", "accepted_by", "accepted_because"))}
+FROM {{statement_files}}
+WHERE state = 'QUARANTINED'
+  AND file_sha256 NOT IN (SELECT file_sha256 FROM {{statement_files}} WHERE state = 'ACCEPTED')""",
+)
