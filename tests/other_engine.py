@@ -7,6 +7,7 @@ hold is empty. Tables and views come from the registries, so that a new one is t
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -51,13 +52,15 @@ def answer(athena: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
 
 
 def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of any engine in the order of their values; a decimal with the zeros that the value needs, a time in UTC."""
+    """The rows of any engine in the order of their values; decimals without the scale of their type, times in UTC."""
     return sorted(({name: _plain(value) for name, value in row.items()} for row in rows), key=repr)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if isinstance(value, Decimal):
+        return value.normalize()
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
