@@ -1,7 +1,8 @@
 """A small lake with known content, made by the pipeline itself: a stream, two nightly runs, what people decided, and files.
 
-Three payments agree, and one in yen; two more are the same payment made twice. Three differ between the ledgers, one has lost
-a leg that comes before the second run, and one has a leg in quarantine. Between the runs asha and ben work on the breaks.
+Three payments agree, and one in yen; two more are the same payment made twice. Three differ between the ledgers, one
+has lost a leg that comes before the second run, and one has a leg in quarantine. Between the runs asha and ben work on
+the breaks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.stream_harness import Log, Reader, feed, open_stream, write_controls
 
 D = date(2026, 3, 31)
 FIRST, SECOND = f"{D}-001", f"{D}-002"
-FIRST_AT, SECOND_AT = (datetime(2026, 4, 2, hour, tzinfo=UTC) for hour in (1, 2))
+FIRST_AT, SECOND_AT = datetime(2026, 4, 2, 1, tzinfo=UTC), datetime(2026, 4, 10, 1, tzinfo=UTC)
 
 _MT940 = (
     ":20:REF{n}\r\n:25:10020030/1234567\r\n:28C:{n}/1\r\n:60F:C26030{n}EUR{opening}\r\n"
@@ -67,7 +68,7 @@ def build(spark: SparkSession, lake: str) -> None:
 
 def _day(log: Log) -> None:
     for n in range(3):
-        log.pay(f"good {n}", amount="100.00")
+        log.pay(f"good {n}", amount="100.00", user_id=f"u{n}")
     log.pay("yen", amount="1000", currency="JPY")
     log.pay("double a", amount="40.00", user_id="u9", merchant_id="m9")
     log.pay("double b", amount="40.00", user_id="u9", merchant_id="m9", at=NOON + timedelta(minutes=3))

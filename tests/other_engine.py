@@ -6,6 +6,7 @@ hold is empty. Tables and views come from the registries, so that a new one is t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,25 +19,36 @@ from paylake.catalog import create_empty_tables
 from paylake.contracts import ALL
 from paylake.contracts.table import TableContract
 from paylake.contracts.views import VIEWS
+from tests.builders import default
 
 SCHEMA = "lake"
+Rows = list[dict[str, Any]]
 
 
-def connect(lake: str) -> duckdb.DuckDBPyConnection:
-    """A database that holds the lake's tables and views by their bare names."""
+def connect(lake: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A database that holds the lake's tables and views by their bare names; without a lake, every table is empty."""
     athena = duckdb.connect()
     create_empty_tables(athena, SCHEMA)
     athena.execute(f"USE {SCHEMA}")
     for contract in ALL:
         place = f"{lake}/{contract.path}"
-        if DeltaTable.is_deltatable(place):
-            fill(athena, contract, DeltaTable(place).to_pyarrow_table())
+        if lake is not None and DeltaTable.is_deltatable(place):
+            _fill(athena, contract, DeltaTable(place).to_pyarrow_table())
     for view in VIEWS:
         athena.execute(view.athena_ddl(SCHEMA))
     return athena
 
 
-def fill(athena: duckdb.DuckDBPyConnection, contract: TableContract, rows: pa.Table) -> None:
+def insert(athena: duckdb.DuckDBPyConnection, contract: TableContract, *overrides: Mapping[str, Any]) -> None:
+    """One row of a table per override: a test names only the columns that it is about."""
+    for row in overrides:
+        values = {**{f.name: default(contract, f) for f in contract.fields}, **row}
+        names = ", ".join(f'"{name}"' for name in values)
+        marks = ", ".join("?" for _ in values)
+        athena.execute(f"INSERT INTO {SCHEMA}.{contract.name} ({names}) VALUES ({marks})", list(values.values()))
+
+
+def _fill(athena: duckdb.DuckDBPyConnection, contract: TableContract, rows: pa.Table) -> None:
     """Append rows to a table by the names of their columns; one that the rows have not yet is null."""
     there = ", ".join(f'"{name}"' for name in contract.columns if name in rows.column_names)
     athena.register("rows_on_disk", rows)
@@ -44,14 +56,14 @@ def fill(athena: duckdb.DuckDBPyConnection, contract: TableContract, rows: pa.Ta
     athena.unregister("rows_on_disk")
 
 
-def answer(athena: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+def answer(athena: duckdb.DuckDBPyConnection, sql: str) -> Rows:
     """The rows of a query as plain dicts, in its order."""
     found = athena.execute(sql)
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def comparable(rows: Rows) -> Rows:
     """The rows of any engine in the order of their values; decimals without the scale of their type, times in UTC."""
     return sorted(({name: _plain(value) for name, value in row.items()} for row in rows), key=repr)
 

@@ -30,7 +30,7 @@ class SqlSettings:
 
     EXAMPLES: ClassVar[Sequence[str]] = (
         'paylake sql "SELECT * FROM v_match_rate ORDER BY business_date, currency" --lake build/demo/lake',
-        'paylake sql "SELECT owner, severity, count(*) FROM v_open_breaks GROUP BY ALL"',
+        'paylake sql "SELECT owner, severity, count(*) FROM v_open_breaks GROUP BY owner, severity"',
         "paylake sql \"SELECT * FROM v_aggregate_index WHERE transaction_id = 't1'\" --vertical",
         "paylake sql --questions",
         "paylake sql --question open_breaks_by_reason --lake build/demo/lake",

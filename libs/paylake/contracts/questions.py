@@ -297,12 +297,12 @@ OF_OPERATIONS: tuple[Question, ...] = (
     Question(
         OPERATIONS,
         "overdue_breaks",
-        "On which open breaks should somebody have acted by the end of the last published date?",
+        "On which open breaks should somebody have acted by the time of the last run?",
         """\
-SELECT owner, severity, break_id, transaction_id, reason, state, amount, currency, sla_due_at
+SELECT owner, severity, transaction_id, reason, state, amount, currency, sla_due_at, age_business_days
 FROM v_break_ageing
-WHERE sla_due_at < CAST(as_of_date AS TIMESTAMP) + INTERVAL '1' DAY
-ORDER BY sla_due_at, break_id""",
+WHERE sla_due_at < (SELECT MAX(run_at) FROM v_published_runs)
+ORDER BY sla_due_at, transaction_id""",
     ),
     Question(
         OPERATIONS,

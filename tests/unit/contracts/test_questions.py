@@ -8,11 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from paylake.catalog import create_empty_tables
 from paylake.contracts.questions import QUESTIONS, TEAMS, Question, questions_page
 from paylake.contracts.views import VIEWS
+from paylake.sql_command import SqlSettings
+from tests.other_engine import answer, connect
 
-PAGE = Path(__file__).parents[3] / "docs" / "questions.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "questions.md"
 
 every_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.name)
 
@@ -20,12 +22,7 @@ every_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.
 @pytest.fixture(scope="module")
 def athena() -> duckdb.DuckDBPyConnection:
     """Every view, over empty tables."""
-    connection = duckdb.connect()
-    create_empty_tables(connection, "lake")
-    connection.execute("USE lake")
-    for view in VIEWS:
-        connection.execute(view.athena_ddl("lake"))
-    return connection
+    return connect()
 
 
 def test_every_team_asks_and_no_two_questions_share_a_name() -> None:
@@ -57,8 +54,14 @@ def test_a_question_uses_no_word_of_one_dialect_alone(question: Question) -> Non
 
 @every_question
 def test_another_dialect_answers_over_an_empty_lake(question: Question, athena: duckdb.DuckDBPyConnection) -> None:
-    rows = athena.execute(question.sql).fetchall()
-    assert rows == []
+    assert answer(athena, question.sql) == []
+
+
+def test_another_dialect_answers_every_query_that_the_documentation_shows(athena: duckdb.DuckDBPyConnection) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
+    shown = [query for text in (*texts, *SqlSettings.EXAMPLES) for query in re.findall(r'paylake sql "([^"]+)"', text)]
+    assert len(shown) > 3
+    assert [query for query in shown if answer(athena, query)] == []
 
 
 def test_the_page_of_the_questions_is_current() -> None:
