@@ -197,20 +197,23 @@ def register(
                 f"Glue's {database}.{one['Name']} is no {_kind(one)} of Athena but something else; remove it, or name "
                 "another --database."
             )
-    done = []
-    for one, present in plan:
-        changed = _changed(one, present) if present is not None else ()
+    done = [_compared(one, present) for one, present in plan]
+    for (one, present), said in zip(plan, done, strict=True):
+        if dry_run or said.outcome is Outcome.UNCHANGED:
+            continue
         if present is None:
-            outcome = Outcome.CREATED
-            write = glue.create_table
+            glue.create_table(DatabaseName=database, TableInput=one)
         else:
-            outcome = Outcome.UPDATED if changed else Outcome.UNCHANGED
-            write = glue.update_table
-            one = _kept_beside(one, present)
-        if outcome is not Outcome.UNCHANGED and not dry_run:
-            write(DatabaseName=database, TableInput=one)
-        done.append(Registered(one["Name"], outcome, changed))
+            glue.update_table(DatabaseName=database, TableInput=_kept_beside(one, present))
     return done
+
+
+def _compared(wanted: Mapping[str, Any], present: Mapping[str, Any] | None) -> Registered:
+    """What has to become of a table or view."""
+    if present is None:
+        return Registered(wanted["Name"], Outcome.CREATED)
+    changed = _changed(wanted, present)
+    return Registered(wanted["Name"], Outcome.UPDATED if changed else Outcome.UNCHANGED, changed)
 
 
 def _kept(glue: Any, database: str, create: bool, dry_run: bool) -> dict[str, dict[str, Any]]:
