@@ -53,6 +53,14 @@ def test_a_question_uses_no_word_of_one_dialect_alone(question: Question) -> Non
 
 
 @every_question
+def test_a_question_sums_no_amount_across_currencies(question: Question) -> None:
+    if re.search(r"SUM\([^)]*amount", question.sql):
+        groups = re.findall(r"GROUP BY (.*)", question.sql)
+        assert groups
+        assert [group for group in groups if "currency" not in group] == []
+
+
+@every_question
 def test_another_dialect_answers_over_an_empty_lake(question: Question, athena: duckdb.DuckDBPyConnection) -> None:
     assert answer(athena, question.sql) == []
 
