@@ -57,8 +57,9 @@ jars/.stamp-slow: pom.xml | preflight
 		scripts/setup_python.sh .venv-emr emr
 	@touch $@
 
-dictionary: dev-setup ## write docs/data_dictionary.md anew from the contracts
+dictionary: dev-setup ## write docs/data_dictionary.md and docs/questions.md anew from the contracts
 	@.venv/bin/python -c "from paylake.contracts import ALL; from paylake.contracts.table import data_dictionary; from paylake.contracts.view import view_dictionary; from paylake.contracts.views import VIEWS; print(data_dictionary(ALL) + view_dictionary(VIEWS), end='')" > docs/data_dictionary.md
+	@.venv/bin/python -c "from paylake.contracts.questions import QUESTIONS, questions_page; print(questions_page(QUESTIONS), end='')" > docs/questions.md
 
 dev-setup: preflight .venv/.stamp jars/.stamp jars/.stamp-classes ## set up the environment and the jars, and nothing else
 	@echo "paylake: set up."

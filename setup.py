@@ -47,7 +47,7 @@ setup(
         # The releases that EMR runs; they live in an environment of their own.
         "emr": ["delta-spark==4.0.1", "pandas>=2.2,<3", "pyspark==4.0.2", "pytest>=8", "chispa>=0.10"],
         # Secrets Manager, for the key of the card tokens.
-        "aws": ["boto3>=1.35"],
+        "aws": ["boto3>=1.35", "duckdb>=1.1"],
         # `paylake quality`: needs "local" too, or a cluster's Spark.
         "quality": QUALITY,
         "dev": [
@@ -58,9 +58,12 @@ setup(
             "deltalake>=1.0",
             "duckdb>=1.1",
             "hypothesis>=6.100",
+            "ipykernel>=6",
             "lxml-stubs",
-            "moto[s3,server]>=5.0",
+            "moto[glue,s3,server]>=5.0",
             "mypy>=1.13",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
             "pandas-stubs",
             "polars>=1.10",
             "pytest>=8",

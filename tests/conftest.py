@@ -24,10 +24,13 @@ settings.load_profile("paylake")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-COSTLY = ("waiting", "pipeline_run", "day", "books", "disturbed", "undisturbed", "story")
+COSTLY = ("waiting", "pipeline_run", "business_lake", "day", "books", "disturbed", "undisturbed", "story")
 """Fixtures of a minute and more. The tests that use one begin first, since they end last."""
 
-SAME_PROCESS = {"tests/jobs/test_cards.py": "tests/jobs/test_kafka_to_index.py"}
+SAME_PROCESS = {
+    "tests/jobs/test_cards.py": "tests/jobs/test_kafka_to_index.py",
+    "tests/jobs/test_other_engine.py": "tests/jobs/test_business_questions.py",
+}
 """Files that share a fixture of minutes; else each file goes to whichever process is free."""
 
 

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "breaks": Command("list, show, resolve, replay and export breaks", "paylake.breaks_command:main"),
     "audit": Command("verify the audit log and what it says of the tables", "paylake.audit_command:main"),
     "period": Command("close the books up to a business date", "paylake.audit_command:period"),
+    "catalog": Command("register the tables and views in AWS Glue, for Athena", "paylake.catalog_command:main"),
     "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
 }
 

@@ -22,21 +22,17 @@ from paylake.contracts import (
     AGGREGATE_INDEX,
     ALL,
     PAYOUTS,
-    RECONCILIATION_INDEX,
     SETTLEMENT_LINES,
     STATEMENT_LINES,
     TableContract,
 )
+from paylake.contracts.indexes import VERSION_FIELDS
 from paylake.contracts.table import Action, Check
-from paylake.contracts.views import (
-    V_AGGREGATE_INDEX,
-    V_PAYOUT_TIEOUT,
-    V_PUBLISHED_RUNS,
-    V_SETTLEMENT_LINES,
-    V_STATEMENT_LINES,
-    VIEWS,
-    View,
-)
+from paylake.contracts.view import View
+from paylake.contracts.views import VIEWS
+from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
+from paylake.contracts.views.published import V_PUBLISHED_RUNS
+from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES
 from paylake.errors import SettingsError
 from paylake.quality import KEY_UNIQUE
 
@@ -71,9 +67,9 @@ class Result:
 def published(spark: SparkSession, lake: str, contract: TableContract) -> DataFrame:
     """The table's rows as consumers see them: through its view, else of published runs, else as they lie."""
     if contract in SEEN_THROUGH:
-        return views.read(spark, lake, SEEN_THROUGH[contract])
+        return views.read(spark, lake, SEEN_THROUGH[contract]).select(*contract.columns)
     rows = tables.read(spark, lake, contract)
-    if contract is RECONCILIATION_INDEX:
+    if {f.name for f in VERSION_FIELDS} <= set(contract.columns):
         return rows.join(views.read(spark, lake, V_PUBLISHED_RUNS).select("run_id"), on="run_id", how="left_semi").select(
             *contract.columns
         )

@@ -31,6 +31,7 @@ from paylake.contracts import (
 from paylake.contracts.resolution import ADJUSTED, ActKind
 from paylake.contracts.topics import CONTROLS, TOPIC_LEDGERS
 from paylake.errors import ControlError
+from paylake.gate import refuse_unless_kept
 from paylake.indexes import breaks, comparison, proof, versions
 from paylake.indexes.adjustments import adjustments
 from paylake.indexes.batch_index import batch_index, dated, recompute, unreleased
@@ -112,7 +113,8 @@ def build_final_aggregate(
 
     A date of a closed period stays as it was published: what differs is booked as adjustments in the open period.
     `indexes` are made, and published, beside the reconciliation's own.
-    Raises ControlError, with a table of the differences, where the totals do not close: then nothing is published.
+    Raises ControlError where the totals do not close, with a table of the differences, or where rows break what their
+    tables promise: then nothing is published.
     """
     tables.create(spark, lake, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS, AUDIT_LOG, ADJUSTMENTS)
     days = reference(spark, lake, BUSINESS_DAYS)
@@ -153,6 +155,8 @@ def build_final_aggregate(
         if not changed and published and run_controls.already_proved(spark, lake, published[-1], rows):
             return replace(run, run_id=published[-1], changed=False)
         if changed:
+            made = {change.index.contract: change.rows.where("is_current") for change in more.by_index}
+            refuse_unless_kept({RECONCILIATION_INDEX: added, BREAKS: news, **made})
             # first, while what they were made of is cached: a write to a table makes Spark forget what was built on it
             consumers.write(lake, business_date, more)
             _write_versions(lake, business_date, added, closed, run_id, run_at)

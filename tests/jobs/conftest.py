@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from paylake.settings import KafkaSettings
 from paylake.simulation import FaultRates, Plan, Totals, publish
 from paylake.token_key import create_key_file
+from tests.business_lake import build
 from tests.slow import support
 
 PLAN = Plan(payments=1_200, seed=11, chaos=0.4, faults=FaultRates(0.05, 0.05, 0.02, 0.03))
@@ -73,6 +74,14 @@ def pipeline_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) 
         with _written_to(place / "nightly.log"):
             support.nightly_here(spark, cluster.kafka, lake)
         yield PipelineRun(PLAN, totals, cluster.kafka, place, exit_code, left_behind)
+
+
+@pytest.fixture(scope="session")
+def business_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The lake with known content (`tests/business_lake.py`); nobody may write to it."""
+    lake = str(tmp_path_factory.mktemp("business") / "lake")
+    build(spark, lake)
+    return lake
 
 
 class _written_to:

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from paylake import tables
 from paylake.cli import main
 from paylake.contracts import BREAKS, RUN_CONTROLS
+from paylake.contracts.questions import QUESTIONS, TEAMS
 from tests.builders import rows
 
 
@@ -24,6 +25,40 @@ def test_a_question_is_answered_over_the_tables_that_are_there_and_the_views_ove
     shown = capsys.readouterr().out
     assert [name for name in ("run_controls", "v_published_runs", "v_daily_proof") if name not in shown] == []
     assert "v_match_rate" not in shown
+
+
+def test_a_question_that_has_a_name_is_asked_by_it(
+    spark: SparkSession, lake: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.create(spark, lake, RUN_CONTROLS)
+    difference = {"row_kind": "DIFFERENCE", "source": "late leg", "currency": "-", "broken_records": 3}
+    published = {"row_kind": "PUBLISHED", "source": "all", "currency": "-"}
+    tables.append(rows(spark, RUN_CONTROLS, difference, published), lake, RUN_CONTROLS)
+    assert main(["sql", "--question", "stream_and_batch", "--lake", lake]) == 0
+    assert "|late leg|           3|" in capsys.readouterr().out
+
+
+def test_the_questions_that_have_a_name_are_listed_by_team(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sql", "--questions"]) == 0
+    shown = capsys.readouterr().out
+    assert "\ncompliance and auditors:\n" in shown
+    assert "  resolved_alone  " in shown
+    assert len(shown.splitlines()) == len(QUESTIONS) + len(TEAMS)
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        ([], "paylake sql answers one thing: a statement, or --question with a name that `paylake sql --questions` lists."),
+        (["SELECT 1", "--question", "match_rate"], "paylake sql answers one thing"),
+        (["--question", "match_rates"], "--question: 'match_rates' is not one of daily_proof_fails"),
+    ],
+)
+def test_nothing_or_two_things_asked_is_one_line(argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sql", *argv]) == 2
+    shown = capsys.readouterr().err
+    assert sentence in shown
+    assert shown.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,11 @@ class TableContract:
             f"LOCATION '{escaped}'\nTBLPROPERTIES ('table_type' = 'DELTA')"
         )
 
+    def duckdb_ddl(self, schema: str) -> str:
+        """The statement that makes the table in DuckDB, which stands for Athena: a time has a zone, as Athena reads it."""
+        columns = ", ".join(f'"{f.name}" {_duckdb_type(f.type)}' for f in self.fields)
+        return f"CREATE TABLE {schema}.{self.name} ({columns})"
+
     def quarantine(
         self, *, key: tuple[str, ...], extra: tuple[Field, ...] = (), partition_by: tuple[str, ...] = ()
     ) -> TableContract:
@@ -157,6 +162,14 @@ class TableContract:
             partition_by=partition_by,
             checks=(Check("has_reason", f"size({FAILED_CHECKS}) > 0"),),
         )
+
+
+def _duckdb_type(kind: DataType) -> str:
+    if isinstance(kind, ArrayType):
+        return f"{_duckdb_type(kind.elementType)}[]"
+    if isinstance(kind, StructType):
+        return f"STRUCT({', '.join(f'{f.name} {_duckdb_type(f.dataType)}' for f in kind)})"
+    return {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"}.get(kind.simpleString(), kind.simpleString())
 
 
 def one_of(column: str, values: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 import paylake.contracts
+from paylake.catalog import create_empty_tables
 from paylake.contracts import AGGREGATE_INDEX, ALL, RUN_CONTROLS
 from paylake.contracts.view import View, view_dictionary
 from paylake.contracts.views import V_AGGREGATE_INDEX, V_PUBLISHED_RUNS, VIEWS
@@ -62,23 +63,13 @@ def test_a_view_uses_no_word_of_one_dialect_alone(view: View) -> None:
 
 def test_another_dialect_reads_the_views_and_finds_their_columns() -> None:
     athena = duckdb.connect()
-    athena.execute("CREATE SCHEMA lake")
-    for contract in ALL:
-        columns = ", ".join(f'"{f.name}" {duckdb_type(f.type.simpleString())}' for f in contract.fields)
-        athena.execute(f"CREATE TABLE lake.{contract.name} ({columns})")
+    create_empty_tables(athena, "lake")
     shown = {}
     for view in VIEWS:
         athena.execute(view.athena_ddl("lake"))
         shown[view.name] = athena.execute(f"DESCRIBE lake.{view.name}").fetchall()
     assert [row[0] for row in shown["v_aggregate_index"]] == [*AGGREGATE_INDEX.columns, "resolved_status"]
     assert {name: found for name, rows in shown.items() if (found := [r[0] for r in rows if "ZONE" in r[1]])} == {}
-
-
-def duckdb_type(spark_type: str) -> str:
-    """The type in DuckDB; a time has a zone, as Athena reads it, and what an array holds does not matter here."""
-    if spark_type.startswith("array"):
-        return "VARCHAR[]"
-    return {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}.get(spark_type, spark_type)
 
 
 def test_the_dictionary_names_each_view_with_what_it_reads_and_its_query() -> None:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from paylake.contracts.view import View
 from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
+from paylake.contracts.views.auditors import (
+    V_ACTS,
+    V_REPORTED_VERSIONS,
+    V_RESOLVED_BREAKS,
+    V_RUN_DIFFERENCES,
+    V_RUN_INPUTS,
+    V_RUN_OUTPUTS,
+)
 from paylake.contracts.views.compliance import (
     V_AML_ALERT,
     V_AML_ALERTS,
@@ -21,7 +29,6 @@ from paylake.contracts.views.finance import (
     V_MATCH_RATE,
     V_OPEN_BREAKS,
     V_PERIOD_CLOSE,
-    V_RESOLUTION_AUDIT,
     V_TOLERANCE_LEAKAGE,
     V_UNMATCHED_BY_SOURCE,
 )
@@ -37,6 +44,7 @@ from paylake.contracts.views.operations import V_OPERATIONS_INDEX, V_SERVICE_LEV
 from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX, V_TRANSACTION_FLAGS
 from paylake.contracts.views.statements import (
     V_CONFLICTING_LINES,
+    V_FILES_IN_QUARANTINE,
     V_PAYOUT_TIEOUT,
     V_REPEATED_LINES,
     V_SETTLEMENT_LINES,
@@ -67,13 +75,19 @@ VIEWS: tuple[View, ...] = (
     V_UNMATCHED_BY_SOURCE,
     V_TOLERANCE_LEAKAGE,
     V_LATE_ARRIVALS,
-    V_RESOLUTION_AUDIT,
     V_PERIOD_CLOSE,
+    V_REPORTED_VERSIONS,
+    V_ACTS,
+    V_RESOLVED_BREAKS,
+    V_RUN_INPUTS,
+    V_RUN_DIFFERENCES,
+    V_RUN_OUTPUTS,
     V_STATEMENTS,
     V_STATEMENT_LINES,
     V_PAYOUT_TIEOUT,
     V_REPEATED_LINES,
     V_CONFLICTING_LINES,
+    V_FILES_IN_QUARANTINE,
     V_OPERATIONS_INDEX,
     V_SERVICE_LEVEL,
     V_SERVICE_NOW,

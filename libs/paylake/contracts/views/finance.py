@@ -135,20 +135,6 @@ FROM (
 WHERE status_before IS NOT NULL""",
 )
 
-V_RESOLUTION_AUDIT = View(
-    name="v_resolution_audit",
-    doc="One row per act on a break that was applied or refused: who did what, when and why, what was before and after, and "
-    "who had proposed what was decided on.",
-    reads=(AUDIT_LOG, BREAKS),
-    body="""\
-SELECT a.sequence, a.entry, a.act, a.subject AS break_id, b.transaction_id, a.business_date, b.kind, b.reason, a.who,
-  CAST(a.at AS TIMESTAMP) AS acted_at, a.why, b.state, b.resolution, b.maker, b.checker, a.amount, a.currency,
-  a.rule_version, a.run_id
-FROM {audit_log} a
-LEFT JOIN {breaks} b ON b.break_id = a.subject
-WHERE a.entry IN ('ACT', 'REFUSED') AND a.act <> 'close_period'""",
-)
-
 V_PERIOD_CLOSE = View(
     name="v_period_close",
     doc="One row per business date of the closed period, source and currency: the totals as they were published, which "

@@ -134,3 +134,14 @@ WHERE {_POSTED}
 GROUP BY psp, account, payout_id, currency
 HAVING MIN(expected_amount) <> MAX(expected_amount) OR MIN(payout_amount) <> MAX(payout_amount)""",
 )
+
+V_FILES_IN_QUARANTINE = View(
+    name="v_files_in_quarantine",
+    doc="One row per file that did not prove and that nobody has accepted: nothing of it counts.",
+    reads=(STATEMENT_FILES,),
+    body=f"""\
+SELECT {columns(STATEMENT_FILES, leave_out=("state", "accepted_by", "accepted_because"))}
+FROM {{statement_files}}
+WHERE state = 'QUARANTINED'
+  AND file_sha256 NOT IN (SELECT file_sha256 FROM {{statement_files}} WHERE state = 'ACCEPTED')""",
+)

@@ -1,0 +1,380 @@
+"""The questions that each team asks of the views, as data: the registry is the tuple `QUESTIONS`.
+
+Their SQL is taken by Spark and Athena alike, and names views only, as they go in a database or in `paylake sql`. What a
+person would fill in, such as a date, is taken from the data: the last published date, the time of the run before the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a team asks, and the query that answers it; one that `must_be_empty` finds what is wrong."""
+
+    team: str
+    name: str
+    asks: str
+    sql: str
+    must_be_empty: bool = False
+
+
+FINANCE = "finance"
+TREASURY = "treasury"
+COMPLIANCE = "compliance and auditors"
+SALES = "partnerships and sales"
+MARKETING = "marketing and risk"
+FRAUD = "fraud analysts"
+OPERATIONS = "operations"
+ENGINEERS = "data engineers"
+TEAMS: tuple[str, ...] = (FINANCE, TREASURY, COMPLIANCE, SALES, MARKETING, FRAUD, OPERATIONS, ENGINEERS)
+
+OF_FINANCE: tuple[Question, ...] = (
+    Question(
+        FINANCE,
+        "daily_proof_fails",
+        "Does every published day close? A row is a source and currency whose records or amounts are not all accounted for.",
+        """\
+SELECT business_date, source, currency, outcome, note, received_records, received_amount
+FROM v_daily_proof
+WHERE outcome NOT IN ('closed', 'closed with exceptions')
+  OR received_records <> matched_records + broken_records + pending_records + redelivered_records + rejected_records
+    + unreadable_records
+  OR received_amount <> matched_amount + broken_amount + pending_amount + redelivered_amount + rejected_amount
+ORDER BY business_date, source, currency""",
+        must_be_empty=True,
+    ),
+    Question(
+        FINANCE,
+        "daily_proof_exceptions",
+        "Which days closed with exceptions, and what explains them?",
+        """\
+SELECT business_date, source, currency, control_records, received_records, rejected_records, rejected_amount,
+  unreadable_records, note
+FROM v_daily_proof
+WHERE outcome = 'closed with exceptions'
+ORDER BY business_date, source, currency""",
+    ),
+    Question(
+        FINANCE,
+        "match_rate",
+        "How much of each day agrees in all ledgers, by count and by amount?",
+        """\
+SELECT business_date, currency, transactions, matched_transactions, match_rate_by_count, amount, matched_amount,
+  match_rate_by_amount
+FROM v_match_rate
+ORDER BY business_date, currency""",
+    ),
+    Question(
+        FINANCE,
+        "open_breaks_by_reason",
+        "How many breaks are open, for how much, how old, by reason and owner?",
+        """\
+SELECT reason, owner, currency, age_bucket, COUNT(*) AS breaks, SUM(amount) AS amount,
+  MAX(age_business_days) AS oldest_business_days
+FROM v_break_ageing
+GROUP BY reason, owner, currency, age_bucket
+ORDER BY reason, owner, currency, age_bucket""",
+    ),
+    Question(
+        FINANCE,
+        "payout_differences",
+        "Which payouts are not what their lines come to?",
+        """\
+SELECT psp, account, payout_id, payout_date, currency, expected_amount, payout_amount, difference_amount, reason, detail
+FROM v_payout_tieout
+WHERE proof = 'UNPROVED' OR difference_amount <> 0
+ORDER BY psp, payout_id, currency""",
+    ),
+    Question(
+        FINANCE,
+        "statement_gaps",
+        "Between which statements of an account is one missing? `gap_amount` is what it moved.",
+        """\
+SELECT account, currency, statement_id, opening_date, opening_balance, gap_amount
+FROM v_statements
+WHERE gap_amount <> 0
+ORDER BY account, currency, opening_date, statement_id""",
+        must_be_empty=True,
+    ),
+    Question(
+        FINANCE,
+        "files_in_quarantine",
+        "Which files of banks and processors do not prove, and by how much?",
+        """\
+SELECT file_name, format, statements, lines, reason, detail, file_sha256
+FROM v_files_in_quarantine
+ORDER BY file_name, file_sha256""",
+    ),
+)
+
+OF_TREASURY: tuple[Question, ...] = (
+    Question(
+        TREASURY,
+        "payouts_by_day",
+        "What do the processors pay out, by day and currency?",
+        """\
+SELECT payout_date, currency, psp, COUNT(*) AS payouts, SUM(payout_amount) AS payout_amount,
+  SUM(fees_amount) AS fees_amount, SUM(reserve_amount) AS reserve_amount
+FROM v_payout_tieout
+GROUP BY payout_date, currency, psp
+ORDER BY payout_date, currency, psp""",
+    ),
+    Question(
+        TREASURY,
+        "account_balances",
+        "What did each bank account close with on its last statement?",
+        """\
+SELECT account, currency, closing_date, closing_balance
+FROM (
+  SELECT account, currency, closing_date, closing_balance,
+    ROW_NUMBER() OVER (
+      PARTITION BY account, currency ORDER BY closing_date DESC, sequence DESC, file_sha256, statement DESC) AS latest
+  FROM v_statements
+) s
+WHERE latest = 1
+ORDER BY account, currency""",
+    ),
+)
+
+OF_COMPLIANCE: tuple[Question, ...] = (
+    Question(
+        COMPLIANCE,
+        "reported_before",
+        "What had we reported right before the last run was published? For another time, such as the end of the 5th, write "
+        "it in place of the inner query.",
+        """\
+SELECT r.business_date, r.transaction_id, r.status, r.kind, r.reason, r.gateway_amount, r.core_amount, r.mobile_amount,
+  r.currency, r.run_id, r.rule_version, r.reported_from, r.reported_to
+FROM v_reported_versions r
+CROSS JOIN (
+  SELECT MAX(run_at) AS as_of
+  FROM v_published_runs
+  WHERE run_at < (SELECT MAX(run_at) FROM v_published_runs)
+) t
+WHERE r.reported_from <= t.as_of AND (r.reported_to IS NULL OR r.reported_to > t.as_of)
+ORDER BY r.business_date, r.transaction_id""",
+    ),
+    Question(
+        COMPLIANCE,
+        "reported_changes",
+        "What that we had reported has changed since, from what to what, and by which run?",
+        """\
+SELECT old.business_date, old.transaction_id, old.run_id, old.status, old.reason, new.run_id AS replaced_by_run_id,
+  new.status AS new_status, new.reason AS new_reason, old.reported_to AS changed_at
+FROM v_reported_versions old
+JOIN v_reported_versions new ON new.recon_id = old.recon_id AND new.run_id = old.replaced_by_run_id
+ORDER BY old.business_date, old.transaction_id, old.reported_to""",
+    ),
+    Question(
+        COMPLIANCE,
+        "who_resolved_what",
+        "Which breaks did people end, how, on whose proposal, with whose approval, and why?",
+        """\
+SELECT business_date, transaction_id, reason, amount, currency, state, resolution, maker, checker, resolution_note,
+  resolved_at
+FROM v_resolved_breaks
+WHERE maker IS NOT NULL OR checker IS NOT NULL
+ORDER BY business_date, transaction_id, reason""",
+    ),
+    Question(
+        COMPLIANCE,
+        "resolved_alone",
+        "Did anybody approve what they had proposed? A row is within the limits that the nightly run was given for one "
+        "person alone, or wrong; without such limits there is none.",
+        """\
+SELECT business_date, transaction_id, reason, amount, currency, resolution, maker, checker, resolved_at
+FROM v_resolved_breaks
+WHERE LOWER(maker) = LOWER(checker)
+ORDER BY business_date, transaction_id, reason""",
+        must_be_empty=True,
+    ),
+    Question(
+        COMPLIANCE,
+        "refused_acts",
+        "What did somebody try that was not applied, and why not?",
+        """\
+SELECT sequence, act, subject, who, why, amount, currency, run_id
+FROM v_acts
+WHERE entry = 'REFUSED'
+ORDER BY sequence""",
+    ),
+    Question(
+        COMPLIANCE,
+        "run_lineage",
+        "From a run to what it read (offsets per topic-partition), what it wrote (versions of tables, rows) and the rules "
+        "that decided; here of the last published run.",
+        """\
+SELECT l.run_id, l.part, l.name, l.number, l.records
+FROM (
+  SELECT run_id, 'read until offset' AS part, source AS name, end_offset AS number, received_records AS records
+  FROM v_run_inputs
+  UNION ALL
+  SELECT run_id, 'pinned stream', 'generation', MAX(stream_generation), CAST(NULL AS BIGINT)
+  FROM v_published_runs
+  GROUP BY run_id
+  UNION ALL
+  SELECT run_id, 'pinned stream', 'batch', MAX(stream_batch), CAST(NULL AS BIGINT)
+  FROM v_published_runs
+  GROUP BY run_id
+  UNION ALL
+  SELECT run_id, 'wrote version', table_name, table_version, row_count
+  FROM v_run_outputs
+  UNION ALL
+  SELECT run_id, 'decided by rules', rule_version, CAST(NULL AS BIGINT), COUNT(*)
+  FROM v_reported_versions
+  GROUP BY run_id, rule_version
+) l
+JOIN (SELECT run_id FROM v_published_runs ORDER BY run_at DESC, run_id DESC LIMIT 1) r ON r.run_id = l.run_id
+ORDER BY l.part, l.name, l.number""",
+    ),
+)
+
+OF_SALES: tuple[Question, ...] = (
+    Question(
+        SALES,
+        "merchants_by_open_exposure",
+        "Which 20 merchants of each currency have the most money in open breaks?",
+        """\
+SELECT currency, place, merchant_id, breaks, exposure_amount
+FROM (
+  SELECT o.currency, a.merchant_id, COUNT(*) AS breaks, SUM(o.amount) AS exposure_amount,
+    ROW_NUMBER() OVER (PARTITION BY o.currency ORDER BY SUM(o.amount) DESC, a.merchant_id) AS place
+  FROM v_open_breaks o
+  JOIN v_aggregate_index a ON a.transaction_id = o.transaction_id
+  GROUP BY o.currency, a.merchant_id
+) m
+WHERE place <= 20
+ORDER BY currency, place""",
+    ),
+)
+
+OF_MARKETING: tuple[Question, ...] = (
+    Question(
+        MARKETING,
+        "spend_by_channel",
+        "How much is paid through which channel and scheme, by how many customers?",
+        """\
+SELECT business_date, currency, channel, payment_system, COUNT(*) AS payments, COUNT(DISTINCT user_id) AS customers,
+  SUM(gateway_amount) AS gateway_amount
+FROM v_aggregate_index
+WHERE status = 'MATCHED'
+GROUP BY business_date, currency, channel, payment_system
+ORDER BY business_date, currency, channel, payment_system""",
+    ),
+)
+
+OF_FRAUD: tuple[Question, ...] = (
+    Question(
+        FRAUD,
+        "suspicious_breaks",
+        "Which open breaks carry the highest risk?",
+        """\
+SELECT risk_score, risk_class, transaction_id, business_date, reason, severity, amount, currency, escalated_for
+FROM v_open_breaks
+WHERE risk_score >= 50
+ORDER BY risk_score DESC, business_date, transaction_id""",
+    ),
+    Question(
+        FRAUD,
+        "suspected_duplicates",
+        "Which payments were made twice: the same customer, merchant, amount and currency within ten minutes?",
+        """\
+SELECT a.user_id, a.merchant_id, a.gateway_amount, a.gateway_currency, a.transaction_id AS first_transaction_id,
+  b.transaction_id AS second_transaction_id, a.gateway_at AS first_at, b.gateway_at AS second_at
+FROM v_aggregate_index a
+JOIN v_aggregate_index b ON b.user_id = a.user_id AND b.merchant_id = a.merchant_id
+  AND b.gateway_amount = a.gateway_amount AND b.gateway_currency = a.gateway_currency
+WHERE (b.gateway_at > a.gateway_at OR (b.gateway_at = a.gateway_at AND b.transaction_id > a.transaction_id))
+  AND b.gateway_at <= a.gateway_at + INTERVAL '10' MINUTE
+ORDER BY a.user_id, a.gateway_at, a.transaction_id, b.transaction_id""",
+    ),
+)
+
+OF_OPERATIONS: tuple[Question, ...] = (
+    Question(
+        OPERATIONS,
+        "overdue_breaks",
+        "On which open breaks should somebody have acted by the time of the last run?",
+        """\
+SELECT owner, severity, transaction_id, reason, state, amount, currency, sla_due_at, age_business_days
+FROM v_break_ageing
+WHERE sla_due_at < (SELECT MAX(run_at) FROM v_published_runs)
+ORDER BY sla_due_at, transaction_id""",
+    ),
+    Question(
+        OPERATIONS,
+        "duplicate_postings",
+        "Which payments has a ledger posted more than once?",
+        """\
+SELECT business_date, transaction_id, reason, amount, currency, owner, state
+FROM v_open_breaks
+WHERE kind = 'DUPLICATE_POSTING'
+ORDER BY business_date, transaction_id""",
+    ),
+    Question(
+        OPERATIONS,
+        "payments_waiting",
+        "How many payments still wait for a leg, and for how much?",
+        """\
+SELECT business_date, COALESCE(gateway_currency, core_currency, mobile_currency) AS currency, COUNT(*) AS payments,
+  SUM(COALESCE(gateway_amount, core_amount, mobile_amount)) AS amount
+FROM v_aggregate_index
+WHERE status = 'PENDING'
+GROUP BY business_date, COALESCE(gateway_currency, core_currency, mobile_currency)
+ORDER BY business_date, currency""",
+    ),
+)
+
+OF_ENGINEERS: tuple[Question, ...] = (
+    Question(
+        ENGINEERS,
+        "stream_and_batch",
+        "Why did what the stream had said differ from what the nightly run recomputed?",
+        """\
+SELECT business_date, run_id, why, transactions
+FROM v_run_differences
+ORDER BY business_date, run_id, why""",
+        must_be_empty=True,
+    ),
+    Question(
+        ENGINEERS,
+        "rejected_and_redelivered",
+        "Which share of the records did a source send twice, or so that nobody can read them?",
+        """\
+SELECT business_date, source, currency, received_records, redelivered_records, rejected_records, unreadable_records
+FROM v_daily_proof
+WHERE redelivered_records + rejected_records + unreadable_records > 0
+ORDER BY business_date, source, currency""",
+    ),
+)
+
+QUESTIONS: tuple[Question, ...] = (
+    *OF_FINANCE,
+    *OF_TREASURY,
+    *OF_COMPLIANCE,
+    *OF_SALES,
+    *OF_MARKETING,
+    *OF_FRAUD,
+    *OF_OPERATIONS,
+    *OF_ENGINEERS,
+)
+
+
+def questions_page(questions: Iterable[Question]) -> str:
+    """The page of the questions, as Markdown: by team, each with its query."""
+    asked = tuple(questions)
+    parts = [
+        "# Questions\n\nWhat each team would ask, in SQL that Athena takes as it stands. `paylake sql --question NAME` "
+        "answers one of them.\n\nDerived from `libs/paylake/contracts/questions.py`; `make dictionary` writes it anew.\n"
+    ]
+    for team in TEAMS:
+        of_team = [q for q in asked if q.team == team]
+        if of_team:
+            parts.append(f"\n## {team.capitalize()}\n")
+        for q in of_team:
+            empty = " No row is good news." if q.must_be_empty else ""
+            parts.append(f"\n### `{q.name}`\n\n{q.asks}{empty}\n\n```sql\n{q.sql}\n```\n")
+    return "".join(parts)

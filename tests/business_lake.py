@@ -1,0 +1,117 @@
+"""A small lake with known content, made by the pipeline itself: a stream, two nightly runs, what people decided, and files.
+
+Three payments agree, and one in yen; two more are the same payment made twice. Three differ between the ledgers, one
+has lost a leg that comes before the second run, and one has a leg in quarantine. Between the runs asha and ben work on
+the breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from paylake import act_store, breaks, ingest, nightly, resolutions, tables
+from paylake.contracts import ALL, BREAKS
+from paylake.contracts.resolution import ActKind
+from paylake.reconcile import Horizon
+from paylake.reconciliation.rules import Rules
+from paylake.resolution.acts import Act
+from paylake.resolution.life import Limits
+from paylake.statements import formats
+from tests.builders import NOON
+from tests.stream_harness import Log, Reader, feed, open_stream, write_controls
+
+D = date(2026, 3, 31)
+FIRST, SECOND = f"{D}-001", f"{D}-002"
+FIRST_AT, SECOND_AT = datetime(2026, 4, 2, 1, tzinfo=UTC), datetime(2026, 4, 10, 1, tzinfo=UTC)
+
+_MT940 = (
+    ":20:REF{n}\r\n:25:10020030/1234567\r\n:28C:{n}/1\r\n:60F:C26030{n}EUR{opening}\r\n"
+    ":61:26030{n}030{n}C12,50NTRFREF-{n}//BANK-{n}\r\n:86:RENT\r\n:62F:C26030{n}EUR{closing}\r\n-\r\n"
+)
+_STRIPE = (
+    "balance_transaction_id,created,automatic_payout_effective_at,currency,gross,fee,net,reporting_category,"
+    "automatic_payout_id,customer_facing_amount\n"
+    "txn_1,2026-03-01 10:00:00,2026-03-04 00:00:00,eur,25,0.95,24.05,charge,{payout},25\n"
+    "txn_2,2026-03-04 00:00:00,2026-03-04 00:00:00,eur,-{paid},0,-{paid},payout,{payout},\n"
+)
+FILES: dict[str, str] = {
+    "monday.sta": _MT940.format(n=1, opening="100,00", closing="112,50"),
+    "wednesday.sta": _MT940.format(n=3, opening="120,00", closing="132,50"),
+    "short.sta": _MT940.format(n=4, opening="132,50", closing="144,99"),
+    "paid.csv": _STRIPE.format(payout="po_1", paid="24.05"),
+    "short paid.csv": _STRIPE.format(payout="po_2", paid="24.00"),
+}
+"""The statement between Monday's and Wednesday's is missing; two files do not prove, and one of these is accepted."""
+
+
+def build(spark: SparkSession, lake: str) -> None:
+    """Make the lake; tables that nothing writes are empty."""
+    log = Log()
+    reader = Reader(log)
+    _day(log)
+    feed(open_stream(spark, lake), *reader.take())
+    write_controls(spark, lake, log.controls())
+    _night(spark, lake, FIRST_AT)
+    _people(spark, lake)
+    log.post("core", "late", amount="12.34", merchant_id="m3", arrives=NOON + timedelta(minutes=5))
+    log.tick(NOON + timedelta(minutes=6))
+    feed(open_stream(spark, lake), *reader.take())
+    write_controls(spark, lake, log.controls())
+    _night(spark, lake, SECOND_AT)
+    _files(spark, lake)
+    tables.create(spark, lake, *ALL)
+
+
+def _day(log: Log) -> None:
+    for n in range(3):
+        log.pay(f"good {n}", amount="100.00", user_id=f"u{n}")
+    log.pay("yen", amount="1000", currency="JPY")
+    log.pay("double a", amount="40.00", user_id="u9", merchant_id="m9")
+    log.pay("double b", amount="40.00", user_id="u9", merchant_id="m9", at=NOON + timedelta(minutes=3))
+    _differs(log, "off", gateway="500.00", core="450.00", merchant_id="m2")
+    _differs(log, "off too", gateway="20.00", core="19.00", merchant_id="m2")
+    log.pay("twice", amount="70.00", merchant_id="m3")
+    log.post("core", "twice", amount="35.00", merchant_id="m3", at=NOON + timedelta(seconds=2))
+    log.pay("late", without=["core"], amount="12.34", merchant_id="m3")
+    log.pay("rejected", without=["core"], amount="5.00", merchant_id="m4")
+    log.post("core", "rejected", amount="5.00", status="NOBODY KNOWS")
+    log.tick(NOON)
+    log.tick(NOON + timedelta(minutes=4))
+
+
+def _differs(log: Log, transaction_id: str, gateway: str, core: str, **parts: Any) -> None:
+    log.pay(transaction_id, without=["core"], amount=gateway, **parts)
+    log.post("core", transaction_id, amount=core, **parts)
+
+
+def _night(spark: SparkSession, lake: str, at: datetime) -> None:
+    nightly.build_batch_index(spark, lake, D, Rules(), Horizon().missing_after)
+    run = nightly.build_final_aggregate(spark, lake, D, at)
+    resolutions.settle(spark, lake, D, run.run_id, at, Limits())
+
+
+def _people(spark: SparkSession, lake: str) -> None:
+    """ben agrees to what asha proposes, asha to what a policy does; what she wants to agree to by herself is refused."""
+    of = {row["transaction_id"]: row["break_id"] for row in tables.read(spark, lake, BREAKS).collect()}
+    write_off = _act(ActKind.PROPOSE, of, "off", "asha", 0, resolution="WRITE_OFF")
+    breaks.do(spark, lake, write_off, Limits())
+    breaks.do(spark, lake, _act(ActKind.APPROVE, of, "off", "ben", 1), Limits())
+    breaks.do(spark, lake, _act(ActKind.APPROVE, of, "off too", "asha", 2), Limits())
+    corrected = _act(ActKind.PROPOSE, of, "twice", "asha", 3, resolution="CORRECTED")
+    breaks.do(spark, lake, corrected, Limits())
+    # written past every interface: the nightly run has the last word
+    act_store.write(spark, lake, _act(ActKind.APPROVE, of, "twice", "asha", 4, of=corrected.act_id))
+
+
+def _act(kind: ActKind, breaks_of: Mapping[str, str], payment: str, who: str, minute: int, **parts: Any) -> Act:
+    return Act(kind, breaks_of[payment], who, FIRST_AT + timedelta(minutes=minute), f"{payment}: as agreed", **parts)
+
+
+def _files(spark: SparkSession, lake: str) -> None:
+    taken = ingest.ingest(spark, lake, [ingest.Incoming(name, text.encode()) for name, text in FILES.items()], formats.parse)
+    (unpaid,) = (one.file.sha256 for one in taken if one.file.name == "short paid.csv")
+    ingest.accept(spark, lake, unpaid, "asha", "the processor corrects it next month")
