@@ -126,7 +126,7 @@ def demo(argv: Sequence[str]) -> int:
     out, began = settings.out, time.monotonic()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    stages = Stages(total=6)
+    stages = Stages(total=8)
     with _broker(stages, out) as kafka:
         figures = _run_stages(settings, kafka, stages)
     seconds = time.monotonic() - began
@@ -184,13 +184,50 @@ def _run_stages(settings: DemoSettings, kafka: KafkaSettings, stages: Stages) ->
     driver.on_batch = on_batch
     with stages.stage("stream", "Matching the three ledgers as a stream, up to a closing tick"):
         driver.run(Schedule(available_now=True, max_offsets_per_trigger=150_000, driver_ticks=False))
+    with stages.stage("files", "Taking dimensions, the processor's reports and the bank's statements"):
+        say(f"      {_take_files(spark, lake, settings, truth)}")
     batch, aggregate = job(BATCH_JOB), job(AGGREGATE_JOB)
     kafka_flags = {"bootstrap_servers": kafka.bootstrap_servers}
     with stages.stage("nightly", f"Recomputing, proving and publishing {settings.business_date}"):
         batch.main(spark, batch.BuildBatchIndexSettings(business_date=settings.business_date, lake=lake, **kafka_flags))
         aggregate.main(spark, aggregate.BuildFinalAggregateSettings(business_date=settings.business_date, lake=lake))
+    with stages.stage("quality", "Validating what is published, with Data Docs"):
+        say(f"      {_validate(spark, lake, out)}")
     with stages.stage("report", "Scoring against the truth and writing the report"):
         return _report(spark, lake, settings, truth, stages.seconds)
+
+
+def _take_files(spark: Any, lake: str, settings: DemoSettings, truth: Path) -> str:
+    """Write what partners would send of the simulated day, take it, and say what became of it."""
+    from paylake import ingest, ingest_command, ingest_dimensions
+    from paylake.simulation.bank import NO_DAMAGE
+    from paylake.simulation.dimension_files import write_dimensions
+    from paylake.simulation.settlement import MAPPING, write_settlement
+    from paylake.statements import formats
+
+    place = settings.out / "files"
+    dimensions = write_dimensions(settings.seed, settings.currencies, settings.business_date, place / "dimensions")
+    files = write_settlement(truth / "payments", settings.business_date, settings.seed, place / "settlement", NO_DAMAGE)
+    rows = ingest_dimensions.ingest(spark, lake, ingest_command.incoming([str(p) for p in dimensions]))
+    reports = ingest_command.incoming([str(p) for p in files.reports])
+    statements = ingest_command.incoming([str(p) for p in files.statements])
+    mapping = Path(formats.__file__).with_name("mappings") / f"{MAPPING}.yaml"
+    taken = ingest.ingest(spark, lake, reports, ingest_command.parser(None, mapping))
+    taken += ingest.ingest(spark, lake, statements, ingest_command.parser(None, None))
+    posted = sum(one.state == "POSTED" for one in taken)
+    return f"{sum(one.records for one in rows):,} dimension records, {posted} of {len(taken)} files proved and posted"
+
+
+def _validate(spark: Any, lake: str, out: Path) -> str:
+    """Put the tables that people read first to their suites, and say what came of it."""
+    from paylake.contracts import AGGREGATE_INDEX, BREAKS, RUN_CONTROLS, SETTLEMENT_SCHEDULE
+    from paylake.expectations import published, validate
+
+    frames = {c: published(spark, lake, c) for c in (AGGREGATE_INDEX, BREAKS, SETTLEMENT_SCHEDULE, RUN_CONTROLS)}
+    results = validate(frames, out, datetime.now(UTC))
+    failed = [f"{one.table}: {name}" for one in results for name in one.failed]
+    checked = sum(one.expectations for one in results)
+    return f"{checked} expectations of {len(results)} tables; failed: {', '.join(failed) or 'none'}"
 
 
 def _report(spark: Any, lake: str, settings: DemoSettings, truth: Path, seconds: Mapping[str, float]) -> str:
