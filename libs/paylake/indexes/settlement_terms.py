@@ -141,13 +141,13 @@ def with_value_date(rows: DataFrame, days: DataFrame) -> DataFrame:
     """
     numbered = with_open_days(rows, F.col("_base"), days, _number="nth_open_day")
     nth = days.where("is_open").select(
-        F.col("rails").alias("_of"), F.col("nth_open_day").alias("_nth"), F.col("day").alias("_due")
+        F.col("rails").alias("_with"), F.col("nth_open_day").alias("_nth"), F.col("day").alias("_due")
     )
-    on = (F.col("rails") == F.col("_of")) & (F.col("_nth") == F.col("_number") + F.col("_after"))
+    on = (F.col("rails") == F.col("_with")) & (F.col("_nth") == F.col("_number") + F.col("_after"))
     due = numbered.join(F.broadcast(nth), on=on, how="inner")
     anchored = _anchored(F.col("_due"), F.col("pays_on"))
     dated = with_open_days(due, anchored, days, expected_value_date="open_day", _expected="nth_open_day")
-    return dated.where("expected_value_date IS NOT NULL").drop("_base", "_after", "_number", "_of", "_nth", "_due")
+    return dated.where("expected_value_date IS NOT NULL").drop("_base", "_after", "_number", "_with", "_nth", "_due")
 
 
 def _anchored(day: Column, pays_on: Column) -> Column:

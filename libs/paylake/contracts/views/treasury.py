@@ -118,8 +118,8 @@ V_FORECAST_ERROR = View(
     name="v_forecast_error",
     doc="One row per processor: how far what was calculated lay from what came, as the mean and the worst share of what "
     "came, over its currencies and sales days. What was calculated is the version that stood last before the processor's "
-    "first report of the sales day: the table keeps every version with the times for which it stood. Only "
-    "sales days count whose payouts have all come, and only payouts of one sales day.",
+    "first report of the sales day: the table keeps every version with the times from which and until which it was known. "
+    "Only sales days count whose payouts have all come, and only payouts of one sales day.",
     reads=(SETTLEMENT_SCHEDULE, V_SETTLEMENT_SCHEDULE, V_PUBLISHED_RUNS),
     body=f"""\
 SELECT psp, COUNT(*) AS sales_days, CAST(AVG(error_ratio) AS DECIMAL(18, 6)) AS mean_absolute_percentage_error,
