@@ -45,8 +45,8 @@ _RATES = {
 V_MERCHANT_MONTHLY = View(
     name="v_merchant_monthly",
     doc="One row per merchant, month and currency: the sums of v_merchant_daily, rates of the sums (the average ticket to "
-    "six decimals), and the level reached in the card schemes' programmes as of the month's first day. Ratios and "
-    "levels of programmes count the merchant's payments in all currencies: VAMP without the fraud reports (TC40) that no "
+    "six decimals), and the level reached in the card schemes' programmes as they stood on the month's first day. What "
+    "concerns programmes counts the merchant's payments in all currencies: VAMP without the fraud reports (TC40) that no "
     "source delivers yet, so that the true ratio may be higher; ECM over the sales of the month before, null without them. "
     "A level is NONE below every threshold, and null where the ratio or the rule is not known.",
     reads=(V_MERCHANT_DAILY, MONITORING_PROGRAMMES),
@@ -54,7 +54,7 @@ V_MERCHANT_MONTHLY = View(
     body=f"""\
 WITH months AS (
   SELECT merchant_id, CAST(DATE_TRUNC('MONTH', business_date) AS DATE) AS business_month, currency,
-    MAX(business_date) AS last_date, COUNT(*) AS days,
+    MAX(business_date) AS last_date, COUNT(CASE WHEN attempts > 0 THEN 1 END) AS active_days,
     MAX_BY(merchant_name, business_date) AS merchant_name, MAX_BY(category, business_date) AS category,
     MAX_BY(risk_level, business_date) AS risk_level, MAX_BY(region, business_date) AS region,
     {listed(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in _COUNTS)},
@@ -98,7 +98,7 @@ WITH months AS (
   FROM steps
   GROUP BY merchant_id, business_month
 )
-SELECT m.merchant_id, m.business_month, m.currency, m.merchant_name, m.category, m.risk_level, m.region, m.days,
+SELECT m.merchant_id, m.business_month, m.currency, m.merchant_name, m.category, m.risk_level, m.region, m.active_days,
   {listed(f"m.{name}" for name in (*_COUNTS, *_AMOUNTS))}, m.anomalous_days,
   {listed(f"{ratio} AS {name}" for name, ratio in _RATES.items())},
   l.vamp_level, l.ecm_level
