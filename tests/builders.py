@@ -77,6 +77,10 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "reconciliation_proof": {"closes": True},
     "settlement_lines": {"type": "SALE", "fee_amount": Decimal("0.000000")},
     "adjustments": {"original_business_date": date(2026, 3, 30)},
+    "transaction_flags": {"policy_flags": ["PEP"]},
+    "compliance_rules": {"measure": "RISK_SCORE", "time_window": "PAYMENT"},
+    "compliance_index": {"entity_type": "USER"},
+    "aml_alert": {"alert_kind": "STRUCTURING", "direction": "IN", "transaction_ids": ["t1"]},
 }
 
 
