@@ -115,10 +115,11 @@ BY_TABLE: dict[str, dict[str, Any]] = {
         "max_consecutive_declines": 1,
         "most_declines_in_an_hour": 1,
     },
-    "transaction_flags": {"policy_flags": ["PEP"]},
-    "aml_alert": {"alert_kind": "STRUCTURING", "direction": "CASH_IN", "transaction_ids": ["t1"]},
-    "compliance_rules": {"measure": "CASH_SUM", "time_window": "BUSINESS_DAY", "least_count": 1},
     "monitoring_programmes": {"subject": "MERCHANT", "metric": "DISPUTES_AND_FRAUD_TO_NOT_PRESENT_SALES"},
+    "transaction_flags": {"policy_flags": ["PEP"]},
+    "compliance_rules": {"measure": "RISK_SCORE", "time_window": "PAYMENT"},
+    "compliance_index": {"entity_type": "USER"},
+    "aml_alert": {"alert_kind": "STRUCTURING", "direction": "IN", "transaction_ids": ["t1"]},
 }
 
 

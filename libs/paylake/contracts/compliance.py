@@ -181,7 +181,7 @@ COMPLIANCE_RULES = TableContract(
         Check("measure_known", one_of("measure", [m.value for m in Measure])),
         Check("time_window_known", one_of("time_window", [w.value for w in Window])),
         Check("ends_after_it_begins", "until IS NULL OR until > since"),
-        Check("has_a_threshold", "threshold_amount IS NOT NULL OR least_count IS NOT NULL"),
+        Check("has_a_threshold", f"threshold_amount IS NOT NULL OR measure = '{Measure.RISK_SCORE.value}'"),
     ),
 )  # fmt: skip
 
