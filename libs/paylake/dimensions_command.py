@@ -140,7 +140,7 @@ def _show(argv: Sequence[str]) -> int:
     when = f" as of {settings.as_of.isoformat()}" if settings.as_of else ""
     for contract, row in versions:
         _print_version(contract, row)
-    print(f"{len(versions):,} versions of {settings.id}{when}.")
+    print(f"{len(versions):,} version{'' if len(versions) == 1 else 's'} of {settings.id}{when}.")
     return 0 if versions else 1
 
 

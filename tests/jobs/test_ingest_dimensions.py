@@ -53,7 +53,9 @@ def versions(spark: SparkSession, lake: str) -> list[int]:
     return [tables.latest_version(spark, lake, c) for c in (MERCHANTS, DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE)]
 
 
-def test_files_are_taken_once(spark: SparkSession, lake: str, folder: Path) -> None:
+def test_files_are_taken_once_and_an_id_is_shown_as_of_a_time(
+    spark: SparkSession, lake: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     job.main(spark, job.IngestDimensionsSettings(files=str(folder), lake=lake))
     rows = tables.read(spark, lake, MERCHANTS).orderBy("valid_from").collect()
     noon = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -69,8 +71,22 @@ def test_files_are_taken_once(spark: SparkSession, lake: str, folder: Path) -> N
     assert "Ben" not in waiting[0]["row"]
 
     before = versions(spark, lake)
-    job.main(spark, job.IngestDimensionsSettings(files=str(folder), lake=lake))
+    assert dimensions_command.main(["ingest", str(folder / "merchants_1.csv"), "--lake", lake]) == 0
     assert versions(spark, lake) == before
+    said = capsys.readouterr().out
+    assert "merchants_1.csv: 3 merchants, 1 accepted (0 recorded, 1 known already), 2 in quarantine." in said
+    assert "line 3: onboarding_date '2025-02-30' is not a date such as 2026-03-31\n" in said
+    assert "line 4: it has more or fewer cells than there are columns" in said
+    assert "not taken along: owner." in said
+
+    assert dimensions_command.main(["show", "m1", "--lake", lake, "--as-of", "2026-03-31T11:00:00+00:00"]) == 0
+    shown = capsys.readouterr().out
+    assert "risk_level       MEDIUM\n" in shown
+    assert "1 version of m1 as of 2026-03-31T11:00:00+00:00." in shown
+    assert dimensions_command.main(["show", "m1", "--lake", lake, "--as-of", "2024-03-31T11:00:00+00:00"]) == 1
+    assert "0 versions" in capsys.readouterr().out
+    with pytest.raises(SourceError, match="holds no users yet"):
+        dimensions_command.main(["show", "m1", "--lake", lake, "--dimension", "users"])
 
 
 @pytest.mark.slow
@@ -92,8 +108,9 @@ def test_what_a_simulation_delivers_is_accepted_whole(spark: SparkSession, lake:
     assert tables.read(spark, lake, MERCHANTS).where("NOT is_current").count() == CHANGED
 
 
-def test_what_a_crash_left_undone_is_mended_and_an_id_is_shown(
-    spark: SparkSession, lake: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow
+def test_what_a_crash_left_undone_the_next_file_mends(
+    spark: SparkSession, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dies(*_: Any, **__: Any) -> None:
         raise RuntimeError("killed")
@@ -103,21 +120,9 @@ def test_what_a_crash_left_undone_is_mended_and_an_id_is_shown(
         with pytest.raises(RuntimeError, match="killed"):
             ingest_dimensions.ingest(spark, lake, incoming("merchants_1.csv"))
     assert history(spark, lake) == []
-    assert dimensions_command.main(["ingest", str(folder / "merchants_1.csv"), "--lake", lake]) == 0
-    said = capsys.readouterr().out
-    assert "merchants_1.csv: 3 merchants, 1 accepted (0 recorded, 1 known already), 2 in quarantine." in said
-    assert "line 3: onboarding_date '2025-02-30' is not a date such as 2026-03-31\n" in said
-    assert "line 4: it has more or fewer cells than there are columns" in said
-    assert "not taken along: owner." in said
-
-    assert dimensions_command.main(["show", "m1", "--lake", lake, "--as-of", "2026-03-31T11:00:00+00:00"]) == 0
-    shown = capsys.readouterr().out
-    assert "risk_level       LOW\n" in shown
-    assert "1 versions of m1 as of 2026-03-31T11:00:00+00:00." in shown
-    assert dimensions_command.main(["show", "m1", "--lake", lake, "--as-of", "2024-03-31T11:00:00+00:00"]) == 1
-    assert "0 versions" in capsys.readouterr().out
-    with pytest.raises(SourceError, match="holds no users yet"):
-        dimensions_command.main(["show", "m1", "--lake", lake, "--dimension", "users"])
+    (again,) = ingest_dimensions.ingest(spark, lake, incoming("merchants_1.csv"))
+    assert (again.accepted, again.recorded) == (1, 0)
+    assert [row["merchant_id"] for row in history(spark, lake)] == ["m1"]
 
 
 @pytest.mark.parametrize(

@@ -98,20 +98,40 @@ def spans(df: DataFrame) -> dict[str, list[tuple[str, datetime, datetime | None]
     return found
 
 
-def test_each_case_gives_the_versions_that_it_says(spark: SparkSession) -> None:
+def learned(spark: SparkSession, *parts: list[dict[str, Any]]) -> DataFrame:
+    """What is known after the parts were taken one by one, as the lake's merge does: said again replaces said before."""
+    known = rows(spark, DIMENSION_DELIVERIES)
+    for part in parts:
+        came = news(delivered(spark, *part), known)
+        kept = known.join(came.select(*DIMENSION_DELIVERIES.key), on=list(DIMENSION_DELIVERIES.key), how="left_anti")
+        known = kept.unionByName(came).localCheckpoint()
+    return known
+
+
+def test_each_case_gives_the_versions_that_it_says_in_whatever_parts_it_comes(spark: SparkSession) -> None:
     records = [{**record, "location_id": name} for name, (given, _) in CASES.items() for record in given]
+    other_way = [{**record, "location_id": f"{record['location_id']}, other way round"} for record in reversed(records)]
     expected = {
-        name: [(risk, at(since), None if until is None else at(until)) for risk, since, until in wanted]
+        f"{name}{way}": [(risk, at(since), None if until is None else at(until)) for risk, since, until in wanted]
         for name, (_, wanted) in CASES.items()
+        for way in ("", ", other way round")
         if wanted
     }
-    assert spans(versions(delivered(spark, *records), LOCATIONS)) == expected
+    known = learned(spark, records[::2] + other_way[::3], [*records[1::2], *other_way[1::3], *other_way[2::3], *other_way])
+    assert spans(versions(known, LOCATIONS)) == expected
 
 
 def test_a_version_is_known_by_the_delivery_that_began_it_and_keeps_every_attribute(spark: SparkSession) -> None:
-    first = said(LOW, 0, delivered=5, file="first") | {"utc_offset": "+05:30"}
-    again = said(LOW, 2, delivered=9, file="again") | {"utc_offset": "+05:30"}
-    made = versions(delivered(spark, first, again), LOCATIONS)
+    end = said(LOW, 9, until=10, of="l2")
+    records = [
+        said(LOW, 0, delivered=5, file="first"), said(LOW, 0, delivered=4, file="z"),
+        said(LOW, 2, delivered=9, file="again"), end, end | {"valid_to": at(10) + timedelta(microseconds=1)},
+    ]  # fmt: skip
+    known = delivered(spark, *(record | {"utc_offset": "+05:30"} for record in records)).localCheckpoint()
+    assert sorted((row["id"], row["file_sha256"]) for row in as_dicts(known)) == [
+        ("l1", "again"), ("l1", "first"), ("l2", "f"), ("l2", "f"),
+    ]  # fmt: skip
+    made = versions(known.where("id = 'l1'"), LOCATIONS)
     assert made.columns == list(LOCATIONS.columns)
     assert as_dicts(made.withColumns({c: F.unix_seconds(c) - F.unix_seconds(F.lit(at(0)))
                                       for c in ("valid_from", "delivered_at")})) == [{
@@ -129,19 +149,18 @@ def random_history(rng: random.Random, of: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def histories(spark: SparkSession) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Random deliveries of many ids, and the versions that they give."""
+@pytest.mark.slow
+def test_any_order_any_grouping_and_repetition_give_the_same_versions_without_overlaps(spark: SparkSession) -> None:
     rng = random.Random(11)
     records = [record for n in range(300) for record in random_history(rng, f"l{n:03d}")]
-    return records, as_dicts(versions(delivered(spark, *records), LOCATIONS))
+    expected = as_dicts(versions(delivered(spark, *records), LOCATIONS))
+    shuffled = rng.sample(records, k=len(records)) + rng.choices(records, k=len(records))
+    known = learned(spark, *(shuffled[part::3] for part in range(3)))
+    assert as_dicts(versions(known, LOCATIONS)) == expected
+    assert news(delivered(spark, *records), known).count() == 0
 
-
-def test_no_two_versions_overlap_or_repeat_each_other(
-    histories: tuple[list[dict[str, Any]], list[dict[str, Any]]],
-) -> None:
     by_id: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(histories[1], key=lambda row: (row["location_id"], row["valid_from"])):
+    for row in sorted(expected, key=lambda row: (row["location_id"], row["valid_from"])):
         by_id.setdefault(row["location_id"], []).append(row)
     assert len(by_id) > 200
     for found in by_id.values():
@@ -149,35 +168,6 @@ def test_no_two_versions_overlap_or_repeat_each_other(
             assert one["valid_to"] is not None
             assert one["valid_to"] <= following["valid_from"]
             assert one["valid_to"] < following["valid_from"] or one["risk_level"] != following["risk_level"]
-
-
-def test_any_order_any_grouping_and_repetition_give_the_same_versions(
-    spark: SparkSession, histories: tuple[list[dict[str, Any]], list[dict[str, Any]]]
-) -> None:
-    records, expected = histories
-    rng = random.Random(12)
-    shuffled = rng.sample(records, k=len(records)) + rng.choices(records, k=len(records))
-    known = rows(spark, DIMENSION_DELIVERIES)
-    for part in range(3):
-        came = news(delivered(spark, *shuffled[part::3]), known)
-        # as the lake's merge does: what is said again replaces where it was said last
-        kept = known.join(came.select(*DIMENSION_DELIVERIES.key), on=list(DIMENSION_DELIVERIES.key), how="left_anti")
-        known = kept.unionByName(came).localCheckpoint()
-    assert as_dicts(versions(known, LOCATIONS)) == expected
-    assert news(delivered(spark, *records), known).count() == 0
-
-
-def test_what_is_said_again_keeps_its_last_delivery(spark: SparkSession) -> None:
-    kept = delivered(
-        spark, said(LOW, 0, delivered=5, file="b"), said(LOW, 0, delivered=6, file="a"), said(LOW, 0, delivered=5)
-    )
-    assert [row["file_sha256"] for row in as_dicts(kept)] == ["a"]
-
-
-def test_the_content_tells_microseconds_of_an_end_apart(spark: SparkSession) -> None:
-    one, other = said(LOW, 0, until=1), said(LOW, 0, until=1)
-    other["valid_to"] += timedelta(microseconds=1)
-    assert delivered(spark, one, other).count() == 2
 
 
 def test_attributes_are_the_content_without_the_id_and_the_times() -> None:
