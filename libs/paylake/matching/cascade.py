@@ -196,51 +196,11 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
     is claimed by entries that list different lines, all are left open: ambiguous. A tier that must tie takes what comes to
     the amount, and judges nothing else.
     """
-    one, many = str(tier.one), tier.many
-    placed = _claims(legs, tier)
-    by_place, in_order = _by("_place"), ("entry_date", "entry_id", "row")
-    again = F.row_number().over(
-        _by("_place", "_takes_part", "source", key(tier.by[0]), "currency", "amount", "line_amount").orderBy(*in_order)
-    )
-    # who lists keys means one line by each: the second of two equal ones is a duplicate
-    claimed = placed.withColumn(
-        "_is_again", F.col("_takes_part") & F.col("_is_listed") & (F.col("source") == many) & (again > 1)
-    )
-    is_one, is_line = (F.col("_takes_part") & ~F.col("_is_again") & (F.col("source") == name) for name in (one, many))
-    line = F.coalesce("line_amount", "amount")
-    earliest = F.min(F.when(is_one, F.struct(*in_order, "amount"))).over(by_place)
-    measured = claimed.withColumns({
-        "_ones": F.count(F.when(is_one, 1)).over(by_place),
-        "_first": earliest,
-        "_together": F.sum(F.when(is_one, F.col("amount"))).over(by_place).cast(LINE_MONEY),
-        "_are_equal": F.size(F.collect_set(F.when(is_one, F.col("amount"))).over(by_place)) == 1,
-        "lines": F.count(F.when(is_line, 1)).over(by_place),
-        "asked": F.max(F.when(is_one, F.col("_asked"))).over(by_place),
-        "_known": F.size(F.collect_set(F.when(is_line, F.col(key(tier.by[0])))).over(by_place)),
-        "_currencies": F.size(F.collect_set(F.when(F.col("_takes_part"), F.col("currency"))).over(by_place)),
-        "expected": F.sum(F.when(is_line, line)).over(by_place).cast(LINE_MONEY),
-    })  # fmt: skip
-
-    def ties(paid: Column) -> Column:
-        bases = {"largest": F.greatest("expected", paid), "smallest": F.least("expected", paid), one: paid,
-                 many: F.col("expected")}  # fmt: skip
-        within = F.abs(F.col("expected") - paid) <= tolerated(tier.tolerance, F.col("currency"), bases)
-        return (F.col("_currencies") == 1) & F.coalesce(within, F.lit(False))
-
-    is_first = F.struct(*in_order) == F.struct(*(F.col("_first")[name] for name in in_order))
-    judged = measured.withColumns({
-        "_is_split": (F.col("_ones") > 1) & ties(F.col("_together")),
-        "_is_repeated": (F.col("_ones") > 1) & F.col("_are_equal") & ties(F.col("_first")["amount"]),
-    }).withColumns({
-        "_is_again": F.col("_is_again")
-        | (is_one & F.col("_is_repeated") & ~F.col("_is_split") & ~F.col("_is_contested") & ~is_first),
-        "_is_clear": (F.col("_ones") == 1) | F.col("_is_split") | F.col("_is_repeated"),
-        "paid": F.when(F.col("_is_split"), F.col("_together")).otherwise(F.col("_first")["amount"]),
-    }).withColumn("residual", (F.col("expected") - F.col("paid")).cast(LINE_MONEY))  # fmt: skip
-    outcome = F.when(F.col("_currencies") > 1, "CURRENCY_MISMATCH").when(
-        F.col("asked") > F.col("_known"), "BATCH_INCOMPLETE"
-    )
-    outcome = outcome.when(ties(F.col("paid")), F.lit(None))
+    one = str(tier.one)
+    batches = _batches(legs, tier)
+    outcome = F.when(F.col("_currencies") > 1, "CURRENCY_MISMATCH")
+    outcome = outcome.when(F.col("asked") > F.col("_known"), "BATCH_INCOMPLETE")
+    outcome = outcome.when(_ties(tier, F.col("paid")), F.lit(None))
     for known in tier.outcomes:
         outcome = outcome.when(F.coalesce(F.expr(known.when), F.lit(False)), known.reason)
     outcome = outcome.when(F.col("residual") > 0, "PAYOUT_SHORT").otherwise("PAYOUT_OVER")
@@ -248,25 +208,21 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
         F.when(F.col("_outcome") == PARTIAL, PARTIAL).when(F.col("_outcome").isNotNull(), BREAK)
         .when(F.col("residual") == 0, MATCHED).otherwise(MATCHED_WITH_TOLERANCE)
     )  # fmt: skip
-    linked = F.col("_takes_part") & ~F.col("_is_again") & (F.col("lines") > 0)
-    taken = linked & F.col("_is_clear") & ~F.col("_is_contested")
+    takes_part = F.col("_takes_part") & ~F.col("_is_again")
+    taken = takes_part & (F.col("lines") > 0) & F.col("_is_clear") & ~F.col("_is_contested")
     if tier.must_tie:
         # several against several may come to one sum by errors that cancel each other out
         taken = taken & outcome.isNull() & (F.col("_ones") == 1)
-    unclear = F.col("_takes_part") & ~F.col("_is_again") & (
-        F.col("_is_contested") | ((F.col("_ones") > 1) & ~F.col("_is_clear"))
-    )  # fmt: skip
+    judges = F.lit(not tier.must_tie)
     # across currencies there is no difference to speak of
     residual = F.when(F.col("_currencies") == 1, F.col("residual"))
-    name = match_id(stage, F.lit(one), _first(one, "entry_id", by_place))
-    decided = judged.withColumns({
+    return batches.withColumns({
         "_taken": taken,
         "_outcome": outcome,
-        "_match_id": name,
-        "_is_unclear": unclear & F.lit(not tier.must_tie),
-        "_is_again": F.col("_is_again") & F.lit(not tier.must_tie),
-    })  # fmt: skip
-    return decided.withColumns({
+        "_match_id": match_id(stage, F.lit(one), _first(one, "entry_id", _by("_place"))),
+        "_is_unclear": judges & takes_part & (F.col("_is_contested") | ~F.col("_is_clear")),
+        "_is_again": judges & F.col("_is_again"),
+    }).withColumns({
         "is_ambiguous": F.col("is_ambiguous") | F.col("_is_unclear"),
         "status": F.when(F.col("_taken"), status).otherwise(F.col("status")),
         "tier": F.when(F.col("_taken"), F.lit(tier.name)).otherwise(F.col("tier")),
@@ -275,6 +231,53 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
         .when(F.col("_is_again"), "DUPLICATE_POSTING").otherwise(F.col("reason")),
         "difference_amount": F.when(F.col("_taken"), residual).otherwise(F.col("difference_amount")),
     })  # fmt: skip
+
+
+def _ties(tier: Tier, paid: Column) -> Column:
+    """Whether the lines of a batch come to an amount, within the tolerance."""
+    expected = F.col("expected")
+    bases = {"largest": F.greatest(expected, paid), "smallest": F.least(expected, paid), str(tier.one): paid,
+             tier.many: expected}  # fmt: skip
+    within = F.abs(expected - paid) <= tolerated(tier.tolerance, F.col("currency"), bases)
+    return (F.col("_currencies") == 1) & F.coalesce(within, F.lit(False))
+
+
+def _batches(legs: DataFrame, tier: Tier) -> DataFrame:
+    """The entries with what their batch comes to: `expected` of the lines, `paid`, `residual`, `lines` and `asked`.
+
+    `_is_again` marks duplicates, which no sum counts; `_is_clear` is false where several entries are neither the parts of
+    one payout nor a payout and its duplicates.
+    """
+    by_place, in_order = _by("_place"), ("entry_date", "entry_id", "row")
+    alike = _by("_place", "_takes_part", "source", key(tier.by[0]), "currency", "amount", "line_amount")
+    is_second = F.row_number().over(alike.orderBy(*in_order)) > 1
+    # who lists keys means one line by each: the second of two equal ones is a duplicate
+    again = F.col("_takes_part") & F.col("_is_listed") & (F.col("source") == tier.many) & is_second
+    is_one, is_line = (
+        F.col("_takes_part") & ~F.col("_is_again") & (F.col("source") == name) for name in (str(tier.one), tier.many)
+    )
+    measured = _claims(legs, tier).withColumn("_is_again", again).withColumns({
+        "_ones": F.count(F.when(is_one, 1)).over(by_place),
+        "_first": F.min(F.when(is_one, F.struct(*in_order, "amount"))).over(by_place),
+        "_together": F.sum(F.when(is_one, F.col("amount"))).over(by_place).cast(LINE_MONEY),
+        "_are_equal": F.size(F.collect_set(F.when(is_one, F.col("amount"))).over(by_place)) == 1,
+        "lines": F.count(F.when(is_line, 1)).over(by_place),
+        "asked": F.max(F.when(is_one, F.col("_asked"))).over(by_place),
+        "_known": F.size(F.collect_set(F.when(is_line, F.col(key(tier.by[0])))).over(by_place)),
+        "_currencies": F.size(F.collect_set(F.when(F.col("_takes_part"), F.col("currency"))).over(by_place)),
+        "expected": F.sum(F.when(is_line, F.coalesce("line_amount", "amount"))).over(by_place).cast(LINE_MONEY),
+    })  # fmt: skip
+    first = F.col("_first")["amount"]
+    is_later = F.struct(*in_order) != F.struct(*(F.col("_first")[name] for name in in_order))
+    return measured.withColumns({
+        "_is_split": (F.col("_ones") > 1) & _ties(tier, F.col("_together")),
+        "_is_repeated": (F.col("_ones") > 1) & F.col("_are_equal") & _ties(tier, first),
+    }).withColumns({
+        "_is_again": F.col("_is_again")
+        | (is_one & F.col("_is_repeated") & ~F.col("_is_split") & ~F.col("_is_contested") & is_later),
+        "_is_clear": (F.col("_ones") <= 1) | F.col("_is_split") | F.col("_is_repeated"),
+        "paid": F.when(F.col("_is_split"), F.col("_together")).otherwise(first),
+    }).withColumn("residual", (F.col("expected") - F.col("paid")).cast(LINE_MONEY))  # fmt: skip
 
 
 def _claims(legs: DataFrame, tier: Tier) -> DataFrame:
