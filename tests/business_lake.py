@@ -7,13 +7,15 @@ the breaks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from paylake import act_store, breaks, ingest, nightly, resolutions, tables
+from paylake import act_store, breaks, ingest, ingest_dimensions, nightly, resolutions, tables
+from paylake.consumers import INDEXES, Index
 from paylake.contracts import ALL, BREAKS
 from paylake.contracts.resolution import ActKind
 from paylake.reconcile import Horizon
@@ -21,12 +23,22 @@ from paylake.reconciliation.rules import Rules
 from paylake.resolution.acts import Act
 from paylake.resolution.life import Limits
 from paylake.statements import formats
+from paylake.statements.mapping import read_mapping
 from tests.builders import NOON
 from tests.stream_harness import Log, Reader, feed, open_stream, write_controls
 
 D = date(2026, 3, 31)
 FIRST, SECOND = f"{D}-001", f"{D}-002"
 FIRST_AT, SECOND_AT = datetime(2026, 4, 2, 1, tzinfo=UTC), datetime(2026, 4, 10, 1, tzinfo=UTC)
+
+REPORT = (
+    "Type,Batch,Currency,Gross,Fee,Net,Booked,Payment,Event,Order,Method\n"
+    "Sale,B-2026-03-31,INR,100.00,2.50,97.50,2026-03-31 14:00:00,P1,E1,good 0,UPI\n"
+    "Sale,B-2026-03-31,INR,100.00,2.50,97.50,2026-03-31 14:00:00,P2,E2,good 1,UPI\n"
+    "Refund,B-2026-03-31,INR,100.00,,100.00,2026-03-31 15:00:00,P1,E3,good 0,UPI\n"
+    "Transfer,B-2026-03-31,INR,,,95.00,2026-04-01 08:00:00,,,,\n"
+)
+"""Two sales and a refund of the day, paid as one."""
 
 _MT940 = (
     ":20:REF{n}\r\n:25:10020030/1234567\r\n:28C:{n}/1\r\n:60F:C26030{n}EUR{opening}\r\n"
@@ -48,6 +60,29 @@ FILES: dict[str, str] = {
 """The statement between Monday's and Wednesday's is missing; two files do not prove, and one of these is accepted."""
 
 
+_KNOWN = "valid_from,delivered_at\n"
+_SINCE = "2026-01-01T00:00:00+00:00,2026-01-02T00:00:00+00:00\n"
+DIMENSIONS: dict[str, str] = {
+    "merchants.csv": "merchant_id,merchant_name,category,risk_level,onboarding_date,country," + _KNOWN + "".join(
+        f"{m},{name},{category},{risk},2025-05-01,IN,{_SINCE}"
+        for m, name, category, risk in (
+            ("m1", "Tea House", "dining", "LOW"),
+            ("m2", "Radio Shop", "electronics", "LOW"),
+            ("m3", "Night Bus", "travel", "HIGH"),
+        )
+    ),
+    "users.csv": "user_id,home_country,kyc_status,risk_rating,is_pep,onboarding_date," + _KNOWN + "".join(
+        f"{u},IN,{kyc},LOW,{pep},2025-05-01,{_SINCE}"
+        for u, kyc, pep in (("u0", "VERIFIED", "false"), ("u1", "PENDING", "false"), ("u2", "VERIFIED", "true"),
+                            ("u9", "VERIFIED", "false"))
+    ),
+    "policies.csv": "policy_id,policy_type,rule_description,subject_type,subject_id,jurisdiction,rule_version,active_flag,"
+    + _KNOWN + f"kyc-in,KYC,Everybody is identified.,ALL,,IN,1,true,{_SINCE}"
+    + f"black-u9,BLACKLIST,Lost in a dispute.,USER,u9,*,1,true,{_SINCE}",
+}  # fmt: skip
+"""u1 is not identified yet, u2 is politically exposed, u9 is blacklisted."""
+
+
 def build(spark: SparkSession, lake: str) -> None:
     """Make the lake; tables that nothing writes are empty."""
     log = Log()
@@ -61,9 +96,16 @@ def build(spark: SparkSession, lake: str) -> None:
     log.tick(NOON + timedelta(minutes=6))
     feed(open_stream(spark, lake), *reader.take())
     write_controls(spark, lake, log.controls())
-    _night(spark, lake, SECOND_AT)
     _files(spark, lake)
+    _dimensions(spark, lake)
+    _night(spark, lake, SECOND_AT, INDEXES)
     tables.create(spark, lake, *ALL)
+
+
+def _dimensions(spark: SparkSession, lake: str) -> None:
+    files = [ingest.Incoming(name, text.encode()) for name, text in DIMENSIONS.items()]
+    taken = ingest_dimensions.ingest(spark, lake, files)
+    assert [(one.name, one.quarantined) for one in taken] == [(name, 0) for name in DIMENSIONS]
 
 
 def _day(log: Log) -> None:
@@ -88,9 +130,9 @@ def _differs(log: Log, transaction_id: str, gateway: str, core: str, **parts: An
     log.post("core", transaction_id, amount=core, **parts)
 
 
-def _night(spark: SparkSession, lake: str, at: datetime) -> None:
+def _night(spark: SparkSession, lake: str, at: datetime, indexes: Collection[Index] = ()) -> None:
     nightly.build_batch_index(spark, lake, D, Rules(), Horizon().missing_after)
-    run = nightly.build_final_aggregate(spark, lake, D, at)
+    run = nightly.build_final_aggregate(spark, lake, D, at, indexes=indexes)
     resolutions.settle(spark, lake, D, run.run_id, at, Limits())
 
 
@@ -114,4 +156,8 @@ def _act(kind: ActKind, breaks_of: Mapping[str, str], payment: str, who: str, mi
 def _files(spark: SparkSession, lake: str) -> None:
     taken = ingest.ingest(spark, lake, [ingest.Incoming(name, text.encode()) for name, text in FILES.items()], formats.parse)
     (unpaid,) = (one.file.sha256 for one in taken if one.file.name == "short paid.csv")
+    mapping = read_mapping((Path(formats.__file__).with_name("mappings") / "example_processor.yaml").read_text("utf-8"))
+    report = ingest.Incoming("report.csv", REPORT.encode())
+    (posted,) = ingest.ingest(spark, lake, [report], lambda name, data: formats.parse(name, data, mapping))
+    assert posted.state == "POSTED", posted
     ingest.accept(spark, lake, unpaid, "asha", "the processor corrects it next month")

@@ -144,13 +144,16 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
     before = published.where(
         (F.col("business_date") >= F.lit(business_date - HISTORY)) & (F.col("business_date") < F.lit(business_date))
     )
+    lines = _posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES).persist()
+    earlier = before.unionByName(_older(published, lines, business_date))
     return Sources(
         business_date=business_date,
-        payments=payments(before).unionByName(payments(latest)),
-        settlement_lines=_posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES),
-        payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS),
+        # several indexes read them: once is enough
+        payments=payments(earlier).unionByName(payments(latest)).persist(),
+        settlement_lines=lines,
+        payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS).persist(),
         statements=_posted(spark, lake, V_STATEMENTS, STATEMENTS),
-        statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES),
+        statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES).persist(),
         merchants=_or_empty(spark, lake, MERCHANTS),
         users=_or_empty(spark, lake, USERS),
         locations=_or_empty(spark, lake, LOCATIONS),
@@ -158,6 +161,14 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
         business_days=days,
         operations=_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS),
     )
+
+
+def _older(published: DataFrame, lines: DataFrame, business_date: date) -> DataFrame:
+    """The payments before the history that lines of the date name: a chargeback comes months after its sale."""
+    of_date = lines.where(F.to_date("created_at") == F.lit(business_date))
+    named = of_date.select(F.col("merchant_reference").alias("transaction_id")).distinct()
+    old = published.where(F.col("business_date") < F.lit(business_date - HISTORY))
+    return old.join(named, on="transaction_id", how="left_semi")
 
 
 def _posted(spark: SparkSession, lake: str, view: View, contract: TableContract) -> DataFrame:

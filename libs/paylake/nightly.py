@@ -157,17 +157,13 @@ def build_final_aggregate(
         if changed:
             made = {change.index.contract: change.rows.where("is_current") for change in more.by_index}
             refuse_unless_kept({RECONCILIATION_INDEX: added, BREAKS: news, **made})
-            # first, while what they were made of is cached: a write to a table makes Spark forget what was built on it
+            # first what rests on cached rows of other tables: a write to a table makes Spark forget what was built on it
+            flags, lines = more.current(TRANSACTION_FLAGS), more.sources.settlement_lines
+            aggregated = versions.aggregate(latest.withColumn("run_id", F.lit(run_id)), flags, lines)
+            tables.replace_where(aggregated, lake, AGGREGATE_INDEX, f"business_date = DATE'{business_date}'")
             consumers.write(lake, business_date, more)
             _write_versions(lake, business_date, added, closed, run_id, run_at)
             _write_breaks(news, lake)
-            aggregated = latest.withColumn("run_id", F.lit(run_id))
-            tables.replace_where(
-                versions.aggregate(aggregated, more.current(TRANSACTION_FLAGS), more.sources.settlement_lines),
-                lake,
-                AGGREGATE_INDEX,
-                f"business_date = DATE'{business_date}'",
-            )
         run_controls.append(spark, lake, [*rows, run_controls.published_row(run, business_date, run_at, pin)])
         return run
     finally:

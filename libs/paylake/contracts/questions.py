@@ -108,6 +108,36 @@ SELECT file_name, format, statements, lines, reason, detail, file_sha256
 FROM v_files_in_quarantine
 ORDER BY file_name, file_sha256""",
     ),
+    Question(
+        FINANCE,
+        "tolerance_leakage",
+        "How much have we let go within tolerances, by day and currency?",
+        """\
+SELECT business_date, currency, transactions, leaked_amount, largest_amount
+FROM v_tolerance_leakage
+ORDER BY business_date, currency""",
+    ),
+    Question(
+        FINANCE,
+        "fees_and_rates",
+        "What does each processor take, in fees and as a share of sales?",
+        """\
+SELECT psp, currency, SUM(sales_amount) AS sales_amount, -SUM(fees_amount) AS fees_amount,
+  CAST(CAST(-SUM(fees_amount) AS DECIMAL(34, 6)) / NULLIF(SUM(sales_amount), 0) AS DECIMAL(9, 6)) AS effective_rate
+FROM v_payout_tieout
+GROUP BY psp, currency
+ORDER BY psp, currency""",
+    ),
+    Question(
+        FINANCE,
+        "conflicting_lines",
+        "Which entries or payouts do two files tell with different amounts?",
+        """\
+SELECT file_kind, account, own_reference, currency, smallest_amount, largest_amount
+FROM v_conflicting_lines
+ORDER BY file_kind, account, own_reference""",
+        must_be_empty=True,
+    ),
 )
 
 OF_TREASURY: tuple[Question, ...] = (
@@ -136,6 +166,36 @@ FROM (
 ) s
 WHERE latest = 1
 ORDER BY account, currency""",
+    ),
+    Question(
+        TREASURY,
+        "cash_due",
+        "What should come in today and on each of the next ten business days, by currency, and how sure is it?",
+        """\
+SELECT value_date, business_days_ahead, currency, SUM(confirmed_amount) AS confirmed_amount,
+  SUM(calculated_amount) AS calculated_amount, SUM(on_hold_amount) AS on_hold_amount
+FROM v_cash_due
+GROUP BY value_date, business_days_ahead, currency
+ORDER BY value_date, currency""",
+    ),
+    Question(
+        TREASURY,
+        "missing_payouts",
+        "Which payouts should be there and are not?",
+        """\
+SELECT psp, payout_id, currency, expected_value_date, days_late, expected_net_amount
+FROM v_missing_payouts
+ORDER BY days_late DESC, psp, payout_id""",
+    ),
+    Question(
+        TREASURY,
+        "short_payouts",
+        "Which payouts came with another amount than was announced?",
+        """\
+SELECT psp, payout_id, currency, state, expected_net_amount, actual_amount, variance_amount
+FROM v_settlement_schedule
+WHERE kind = 'PAYOUT' AND state IN ('SHORT', 'OVER', 'RETURNED')
+ORDER BY psp, payout_id""",
     ),
 )
 
@@ -230,6 +290,36 @@ FROM (
 JOIN (SELECT run_id FROM v_published_runs ORDER BY run_at DESC, run_id DESC LIMIT 1) r ON r.run_id = l.run_id
 ORDER BY l.part, l.name, l.number""",
     ),
+    Question(
+        COMPLIANCE,
+        "flagged_money",
+        "Which money met a blacklist, a high risk, or a customer who is not identified?",
+        """\
+SELECT business_date, compliance_flag, kyc_status, currency, COUNT(*) AS payments, SUM(amount) AS amount
+FROM v_policy_hits
+WHERE compliance_flag IS NOT NULL
+GROUP BY business_date, compliance_flag, kyc_status, currency
+ORDER BY business_date, compliance_flag, kyc_status, currency""",
+    ),
+    Question(
+        COMPLIANCE,
+        "kyc_due",
+        "Which customers have to be identified, or identified again?",
+        """\
+SELECT user_id, country, kyc_status, kyc_expires_on, risk_rating, is_expired
+FROM v_kyc_due
+WHERE is_required
+ORDER BY user_id""",
+    ),
+    Question(
+        COMPLIANCE,
+        "cash_reports",
+        "Whose cash has to be reported, under which rule, and by when?",
+        """\
+SELECT user_id, business_date, currency, cash_in_amount, cash_out_amount, ctr_due_on, rule_ids
+FROM v_cash_reports
+ORDER BY ctr_due_on, user_id, currency""",
+    ),
 )
 
 OF_SALES: tuple[Question, ...] = (
@@ -249,6 +339,25 @@ FROM (
 WHERE place <= 20
 ORDER BY currency, place""",
     ),
+    Question(
+        SALES,
+        "merchants_by_volume",
+        "Who are our largest merchants of the last published day, what do their customers get through, what do they pay us?",
+        """\
+SELECT merchant_id, merchant_name, currency, attempts, approved, approved_amount, order_auth_rate, effective_rate
+FROM v_merchant_daily
+WHERE business_date = (SELECT MAX(business_date) FROM v_published_runs) AND merchant_id <> 'UNKNOWN'
+ORDER BY currency, approved_amount DESC, merchant_id""",
+    ),
+    Question(
+        SALES,
+        "unusual_merchants",
+        "Which merchants' volume or declines are unlike their own days?",
+        """\
+SELECT business_date, merchant_id, merchant_name, currency, attempts, volume_z_score, decline_rate_z_score, anomalies
+FROM v_merchant_anomalies
+ORDER BY business_date DESC, distance DESC, merchant_id""",
+    ),
 )
 
 OF_MARKETING: tuple[Question, ...] = (
@@ -263,6 +372,25 @@ FROM v_aggregate_index
 WHERE status = 'MATCHED'
 GROUP BY business_date, currency, channel, payment_system
 ORDER BY business_date, currency, channel, payment_system""",
+    ),
+    Question(
+        MARKETING,
+        "largest_spenders",
+        "Who spends most, where, and how does it compare with their own last 30 days?",
+        """\
+SELECT user_id, currency, approved_amount, top_category, ratio_to_own_mean, new_merchants
+FROM v_user_spend
+WHERE business_date = (SELECT MAX(business_date) FROM v_published_runs) AND approved > 0
+ORDER BY currency, approved_amount DESC, user_id""",
+    ),
+    Question(
+        MARKETING,
+        "repeated_declines",
+        "Who is declined again and again within an hour, and at how many merchants?",
+        """\
+SELECT business_date, user_id, currency, declined, most_declines_in_an_hour, merchants
+FROM v_repeated_declines
+ORDER BY most_declines_in_an_hour DESC, user_id""",
     ),
 )
 
@@ -325,6 +453,24 @@ FROM v_aggregate_index
 WHERE status = 'PENDING'
 GROUP BY business_date, COALESCE(gateway_currency, core_currency, mobile_currency)
 ORDER BY business_date, currency""",
+    ),
+    Question(
+        OPERATIONS,
+        "service_level",
+        "How many records came, how many were rejected, how long did the slowest wait, and what was the longest queue?",
+        """\
+SELECT service_date, topic, records, rejected, latency_p95_ms, latency_p99_ms, largest_lag
+FROM v_service_level
+ORDER BY service_date, topic""",
+    ),
+    Question(
+        OPERATIONS,
+        "source_freshness",
+        "Until when has each ledger, bank account and processor told us something?",
+        """\
+SELECT source_kind, source, last_date
+FROM v_source_freshness
+ORDER BY source_kind, source""",
     ),
 )
 
