@@ -29,6 +29,7 @@ COSTLY = ("waiting", "pipeline_run", "business_lake", "day", "books", "disturbed
 
 SAME_PROCESS = {
     "tests/jobs/test_cards.py": "tests/jobs/test_kafka_to_index.py",
+    "tests/jobs/test_consumers.py": "tests/jobs/test_business_questions.py",
     "tests/jobs/test_other_engine.py": "tests/jobs/test_business_questions.py",
 }
 """Files that share a fixture of minutes; else each file goes to whichever process is free."""

@@ -29,6 +29,9 @@ class BuildFinalAggregateSettings(LimitSettings):
         "build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",), aliases=("--output_path",)
     )
     run_at: datetime | None = setting(None, "time of the run that versions carry; default: now")
+    indexes: tuple[str, ...] = setting(
+        ("all",), "consumers' indexes to make beside the reconciliation: all, none, or their names"
+    )
     transactional_topics: tuple[str, ...] = setting((), "topics written in transactions, whose markers take offsets")
 
 
@@ -38,7 +41,12 @@ def main(spark: SparkSession, settings: BuildFinalAggregateSettings) -> None:
     for contract in REFERENCE_TABLES:
         reference(spark, settings.lake, contract)
     done = nightly.build_final_aggregate(
-        spark, settings.lake, settings.business_date, run_at, settings.transactional_topics, consumers.INDEXES
+        spark,
+        settings.lake,
+        settings.business_date,
+        run_at,
+        settings.transactional_topics,
+        consumers.named(settings.indexes),
     )
     log = logging.getLogger(__name__)
     log.info(

@@ -15,14 +15,27 @@ from pyspark.sql import functions as F
 
 from paylake import tables
 from paylake.columns.hashing import content_hash
-from paylake.contracts import ADJUSTMENTS, AGGREGATE_INDEX, AUDIT_LOG, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
+from paylake.contracts import (
+    ADJUSTMENTS,
+    AGGREGATE_INDEX,
+    AUDIT_LOG,
+    BREAKS,
+    MERCHANT_INDEX,
+    RECONCILIATION_INDEX,
+    RUN_CONTROLS,
+    TRANSACTION_FLAGS,
+    USER_SPEND_INDEX,
+)
 from paylake.contracts.table import TableContract
 from paylake.errors import SourceError
 from paylake.resolution.acts import canonical
 from paylake.resolution.chain import chained, first_fault
 
-AUDITED: tuple[TableContract, ...] = (RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS, ADJUSTMENTS)
-"""The tables whose commits the log records, by business date."""
+AUDITED: tuple[TableContract, ...] = (
+    RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS, ADJUSTMENTS, TRANSACTION_FLAGS, MERCHANT_INDEX,
+    USER_SPEND_INDEX,
+)  # fmt: skip
+"""The tables whose commits the log records, by business date; of restricted ones already a count of rows would tell."""
 
 NIGHTLY = "nightly run"
 

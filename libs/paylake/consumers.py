@@ -33,6 +33,7 @@ from paylake.contracts.table import TableContract
 from paylake.contracts.view import View
 from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
 from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
+from paylake.errors import SettingsError
 from paylake.indexes.compliance_index import aml_alert, compliance_index
 from paylake.indexes.merchant_index import merchant_index
 from paylake.indexes.operations_index import operations_index
@@ -73,6 +74,18 @@ INDEXES: tuple[Index, ...] = (
     Index(OPERATIONS_INDEX, operations_index, is_awaited=False),
 )
 """Every consumer's index that a run makes."""
+
+
+def named(names: Collection[str]) -> tuple[Index, ...]:
+    """The indexes of these names; `all` and `none` say what they mean. SettingsError for a name that no index has."""
+    known = {index.contract.name: index for index in INDEXES}
+    if tuple(names) == ("all",):
+        return INDEXES
+    if tuple(names) == ("none",):
+        return ()
+    if unknown := sorted(set(names) - known.keys()):
+        raise SettingsError(f"--indexes: {unknown[0]!r} is no index; there are {', '.join(known)}, or all, or none.")
+    return tuple(index for name, index in known.items() if name in names)
 
 
 @dataclass(frozen=True)

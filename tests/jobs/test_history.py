@@ -198,7 +198,8 @@ def nightly(spark: SparkSession, kafka: KafkaSettings, lake: str, day: date) -> 
     of_day = ("--lake", lake, "--business-date", day.isoformat())
     where = ("--bootstrap-servers", kafka.bootstrap_servers)
     batch.main(spark, parse_settings(batch.BuildBatchIndexSettings, (*of_day, *where)))
-    aggregate.main(spark, parse_settings(aggregate.BuildFinalAggregateSettings, (*of_day, "--run-at", support.RUN_AT)))
+    flags = (*of_day, "--run-at", support.RUN_AT, "--indexes", "none")
+    aggregate.main(spark, parse_settings(aggregate.BuildFinalAggregateSettings, flags))
 
 
 def published(spark: SparkSession, lake: str) -> Counter[str]:

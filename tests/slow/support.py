@@ -176,12 +176,14 @@ def stream_here(spark: SparkSession, kafka: KafkaSettings, lake: str, key: Path,
         job.main(spark, parse_settings(job.ReconcileLedgersSettings, argv))
 
 
-def nightly_here(spark: SparkSession, kafka: KafkaSettings, lake: str) -> None:
+def nightly_here(spark: SparkSession, kafka: KafkaSettings, lake: str, indexes: str = "none") -> None:
     """The `main` of both nightly jobs, one after the other."""
     batch, aggregate = pipeline.job(pipeline.BATCH_JOB), pipeline.job(pipeline.AGGREGATE_JOB)
     day = ("--lake", lake, "--business-date", DAY.isoformat())
     batch.main(spark, parse_settings(batch.BuildBatchIndexSettings, (*day, "--bootstrap-servers", kafka.bootstrap_servers)))
-    aggregate.main(spark, parse_settings(aggregate.BuildFinalAggregateSettings, (*day, "--run-at", RUN_AT)))
+    aggregate.main(
+        spark, parse_settings(aggregate.BuildFinalAggregateSettings, (*day, "--run-at", RUN_AT, "--indexes", indexes))
+    )
 
 
 # --- the broker ---

@@ -9,7 +9,19 @@ import pytest
 from pyspark.sql import SparkSession
 
 from paylake import pipeline, tables
-from paylake.contracts import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, CONTROL_TOTALS, RECONCILIATION_INDEX, RUN_CONTROLS
+from paylake.contracts import (
+    AGGREGATE_INDEX,
+    BATCH_INDEX,
+    BREAKS,
+    COMPLIANCE_INDEX,
+    CONTROL_TOTALS,
+    MERCHANT_INDEX,
+    OPERATIONS_INDEX,
+    RECONCILIATION_INDEX,
+    RUN_CONTROLS,
+    SETTLEMENT_SCHEDULE,
+    USER_SPEND_INDEX,
+)
 from paylake.jars import find_jars
 from tests.slow import support
 from tests.slow.conftest import Waiting
@@ -48,14 +60,23 @@ def test_the_nightly_jobs_of_the_twin_write_what_the_newer_release_writes(
         with support.command(PYTHON, f"jobs/{job}", *flags, log=tmp_path / "emr.log", jars=jars) as twin:
             assert twin.wait() == 0, twin.text
             assert twin.left_behind() == []
-    support.nightly_here(spark, waiting.kafka, ours)
+    support.nightly_here(spark, waiting.kafka, ours, "all")
 
-    for contract in (CONTROL_TOTALS, BATCH_INDEX, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, RUN_CONTROLS):
+    of_consumers = (COMPLIANCE_INDEX, MERCHANT_INDEX, USER_SPEND_INDEX, SETTLEMENT_SCHEDULE, OPERATIONS_INDEX)
+    for contract in (
+        CONTROL_TOTALS,
+        BATCH_INDEX,
+        RECONCILIATION_INDEX,
+        BREAKS,
+        AGGREGATE_INDEX,
+        RUN_CONTROLS,
+        *of_consumers,
+    ):
         written, expected = (
             tables.content_hash(tables.read(spark, lake, contract), contract.columns) for lake in (theirs, ours)
         )
         assert written == expected, contract.name
         assert expected[0] > 0, contract.name
 
-    support.nightly_here(spark, waiting.kafka, theirs)
+    support.nightly_here(spark, waiting.kafka, theirs, "all")
     assert tables.last_commit(spark, theirs, RECONCILIATION_INDEX).version == 1, "the newer release found news"
