@@ -2,7 +2,7 @@
 
 Three payments agree, and one in yen; two more are the same payment made twice. Three differ between the ledgers, one
 has lost a leg that comes before the second run, and one has a leg in quarantine. Between the runs asha and ben work on
-the breaks.
+the breaks. Before the second one come files of banks, processors and dimensions.
 """
 
 from __future__ import annotations

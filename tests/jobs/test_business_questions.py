@@ -7,6 +7,7 @@ here. The answers come from DuckDB, as they would from Athena; `test_other_engin
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -73,11 +74,42 @@ def test_finance_sees_what_files_do_not_prove_and_which_are_missing(ask: Ask) ->
 
 def test_treasury_sees_payouts_and_balances(ask: Ask) -> None:
     assert ask("payouts_by_day", "currency", "psp", "payouts", "payout_amount", "fees_amount") == [
-        ("EUR", "stripe", 2, money("48.05"), money("-1.90"))
+        ("EUR", "stripe", 2, money("48.05"), money("-1.90")),
+        ("INR", "example_processor", 1, money("95"), money("-5")),
     ]
     assert ask("account_balances", "account", "currency", "closing_balance") == [
         ("10020030/1234567", "EUR", money("132.50"))
     ]
+
+
+def test_treasury_sees_what_is_due_and_what_should_be_there(ask: Ask) -> None:
+    # eight payments of 787.34 INR are in no report yet: less 2 % and 3 INR each, and a reserve of 5 %
+    assert ask("cash_due", "value_date", "currency", "confirmed_amount", "calculated_amount") == [
+        (date(2026, 4, 2), "INR", money("95"), money("708.22")), (date(2026, 4, 2), "JPY", money("0"), money("914")),
+    ]  # fmt: skip
+    assert ask("missing_payouts", "psp", "payout_id", "days_late", "expected_net_amount") == [
+        ("stripe", "po_1", 19, money("24.05")), ("stripe", "po_2", 19, money("24")),
+    ]  # fmt: skip
+    assert ask("short_payouts", "payout_id") == []
+
+
+def test_finance_knows_what_processors_take_and_what_was_let_go(ask: Ask) -> None:
+    assert ask("fees_and_rates", "psp", "sales_amount", "fees_amount", "effective_rate") == [
+        ("example_processor", money("200"), money("5"), money("0.025")),
+        ("stripe", money("50"), money("1.9"), money("0.038")),
+    ]
+    assert ask("tolerance_leakage", "currency") == []
+
+
+def test_compliance_sees_whom_policies_concern(ask: Ask) -> None:
+    assert ask("flagged_money", "compliance_flag", "kyc_status", "currency", "payments", "amount") == [
+        ("HIGH_RISK", "PENDING", "INR", 1, money("5")),
+        ("HIGH_RISK", "VERIFIED", "INR", 2, money("80")),
+        ("REQUIRES_KYC", "PENDING", "INR", 5, money("702.34")),
+        ("REQUIRES_KYC", "PENDING", "JPY", 1, money("1000")),
+    ]
+    assert ask("kyc_due", "user_id", "kyc_status") == [("u1", "PENDING")]
+    assert ask("cash_reports", "user_id") == []
 
 
 def test_auditors_see_what_was_reported_before_and_what_has_changed_since(ask: Ask) -> None:
@@ -128,6 +160,21 @@ def test_sales_see_the_merchants_with_the_most_at_risk(ask: Ask) -> None:
     ]  # fmt: skip
 
 
+def test_sales_see_what_merchants_sell_and_pay(ask: Ask) -> None:
+    assert ask("merchants_by_volume", "merchant_id", "merchant_name", "approved_amount", "effective_rate")[:3] == [
+        ("m2", "Radio Shop", money("520"), None), ("m1", "Tea House", money("300"), money("0.025")),
+        ("m3", "Night Bus", money("82.34"), None),
+    ]  # fmt: skip
+    assert ask("unusual_merchants", "merchant_id") == []
+
+
+def test_marketing_sees_who_spends_and_who_is_declined(ask: Ask) -> None:
+    assert ask("largest_spenders", "user_id", "currency", "approved_amount", "top_category")[:2] == [
+        ("u1", "INR", money("707.34"), "electronics"), ("u0", "INR", money("100"), "dining"),
+    ]  # fmt: skip
+    assert ask("repeated_declines", "user_id") == []
+
+
 def test_marketing_sees_what_is_spent_through_which_channel(ask: Ask) -> None:
     assert ask("spend_by_channel", "currency", "channel", "payments", "customers", "gateway_amount") == [
         ("INR", "UPI", 6, 4, money("392.34")), ("JPY", "UPI", 1, 1, money("1000")),
@@ -149,6 +196,11 @@ def test_operations_see_what_is_overdue_posted_twice_and_waiting(ask: Ask) -> No
     ]  # fmt: skip
     assert ask("duplicate_postings", "business_date", "transaction_id", "amount") == [(D, "twice", money("70"))]
     assert ask("payments_waiting", "business_date") == []
+    assert ask("source_freshness", "source_kind", "source", "last_date") == [
+        ("BANK ACCOUNT", "10020030/1234567", date(2026, 3, 3)), ("LEDGER", "core", D), ("LEDGER", "gateway", D),
+        ("LEDGER", "mobile", D), ("PROCESSOR", "example_processor", date(2026, 4, 1)),
+        ("PROCESSOR", "stripe", date(2026, 3, 4)),
+    ]  # fmt: skip
 
 
 def test_data_engineers_see_what_came_twice_or_unreadable(ask: Ask) -> None:
