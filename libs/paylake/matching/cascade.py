@@ -209,7 +209,8 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
         .when(F.col("residual") == 0, MATCHED).otherwise(MATCHED_WITH_TOLERANCE)
     )  # fmt: skip
     takes_part = F.col("_takes_part") & ~F.col("_is_again")
-    taken = takes_part & (F.col("lines") > 0) & F.col("_is_clear") & ~F.col("_is_contested")
+    is_whole = (F.col("_ones") > 0) & (F.col("lines") > 0)
+    taken = takes_part & is_whole & F.col("_is_clear") & ~F.col("_is_contested")
     if tier.must_tie:
         # several against several may come to one sum by errors that cancel each other out
         taken = taken & outcome.isNull() & (F.col("_ones") == 1)
