@@ -209,7 +209,8 @@ def _sum(legs: DataFrame, stage: Stage, tier: Tier) -> DataFrame:
         .when(F.col("residual") == 0, MATCHED).otherwise(MATCHED_WITH_TOLERANCE)
     )  # fmt: skip
     takes_part = F.col("_takes_part") & ~F.col("_is_again")
-    taken = takes_part & (F.col("lines") > 0) & F.col("_is_clear") & ~F.col("_is_contested")
+    is_whole = (F.col("_ones") > 0) & (F.col("lines") > 0)
+    taken = takes_part & is_whole & F.col("_is_clear") & ~F.col("_is_contested")
     if tier.must_tie:
         # several against several may come to one sum by errors that cancel each other out
         taken = taken & outcome.isNull() & (F.col("_ones") == 1)
@@ -256,7 +257,8 @@ def _batches(legs: DataFrame, tier: Tier) -> DataFrame:
     is_one, is_line = (
         F.col("_takes_part") & ~F.col("_is_again") & (F.col("source") == name) for name in (str(tier.one), tier.many)
     )
-    measured = _claims(legs, tier).withColumn("_is_again", again).withColumns({
+    placed = _keyed(legs, tier) if tier.must_tie else _claims(legs, tier)
+    measured = placed.withColumn("_is_again", again).withColumns({
         "_ones": F.count(F.when(is_one, 1)).over(by_place),
         "_first": F.min(F.when(is_one, F.struct(*in_order, "amount"))).over(by_place),
         "_together": F.sum(F.when(is_one, F.col("amount"))).over(by_place).cast(LINE_MONEY),
@@ -280,6 +282,18 @@ def _batches(legs: DataFrame, tier: Tier) -> DataFrame:
     }).withColumn("residual", (F.col("expected") - F.col("paid")).cast(LINE_MONEY))  # fmt: skip
 
 
+def _keyed(legs: DataFrame, tier: Tier) -> DataFrame:
+    """The entries at the place of their key, for a tier that knows no lists: no join, and so a plan that stays small."""
+    takes_part = F.expr(UNDECIDED) & F.col("source").isin(*tier.sources) & place(tier.by).isNotNull()
+    return legs.withColumns({
+        "_takes_part": takes_part,
+        "_place": F.when(takes_part, place(tier.by)).otherwise(apart()),
+        "_asked": F.lit(None).cast("int"),
+        "_is_listed": F.lit(False),
+        "_is_contested": F.lit(False),
+    }).repartition("_place")  # fmt: skip
+
+
 def _claims(legs: DataFrame, tier: Tier) -> DataFrame:
     """The entries at the place of the batch that claims them.
 
@@ -288,25 +302,22 @@ def _claims(legs: DataFrame, tier: Tier) -> DataFrame:
     """
     one = str(tier.one)
     listed = F.col("lists")[F.lit(key(tier.by[0]))]
+    itself = F.struct("entry_id", "row")
     is_candidate = F.expr(UNDECIDED) & F.col("source").isin(*tier.sources)
-    claimants = legs.where(is_candidate & (F.col("source") == one) & listed.isNotNull()).select(
-        F.struct("entry_id", "row").alias("_is"),
-        listed.alias("_listed"),
-        F.min(F.struct("entry_id", "row")).over(Window.partitionBy(listed)).alias("_leads"),
-    )
+    leads = F.min(itself).over(Window.partitionBy(listed))
     claims = (
-        claimants.where("_is = _leads")
-        .select(F.explode("_listed").alias("_claimed"), F.col("_leads").alias("_claimant"))
-        .withColumn("_contested", F.count(F.lit(1)).over(_by("_claimed")) > 1)
+        legs.where(is_candidate & (F.col("source") == one) & listed.isNotNull())
+        .select(itself.alias("_is"), leads.alias("_leads"), F.explode(listed).alias("_claimed"))
+        .withColumn("_contested", F.min("_leads").over(_by("_claimed")) != F.max("_leads").over(_by("_claimed")))
     )
-    by_line = claims.groupBy("_claimed").agg(F.min("_claimant").alias("_claimant"))
-    contested = claims.groupBy(F.col("_claimant").alias("_leads")).agg(F.max("_contested").alias("_contested"))
-    by_claimant = claimants.join(contested, "_leads", "left").select("_is", "_leads", "_contested")
+    by_line = claims.groupBy("_claimed").agg(F.min("_leads").alias("_claimant"))
+    by_claimant = claims.groupBy("_is").agg(F.min("_leads").alias("_leads"), F.max("_contested").alias("_contested"))
     joined = legs.join(by_line, (F.col(key(tier.by[0])) == F.col("_claimed")) & (F.col("source") == tier.many), "left").join(
-        by_claimant, (F.struct("entry_id", "row") == F.col("_is")) & (F.col("source") == one), "left"
+        by_claimant, (itself == F.col("_is")) & (F.col("source") == one), "left"
     )
     is_list = (F.col("source") == one) & listed.isNotNull()
-    own = F.concat_ws(SEPARATOR, F.lit("claim"), "_leads.entry_id", "_leads.row")
+    leader = F.coalesce("_leads", itself)
+    own = F.concat_ws(SEPARATOR, F.lit("claim"), leader["entry_id"], leader["row"])
     theirs = F.concat_ws(SEPARATOR, F.lit("claim"), "_claimant.entry_id", "_claimant.row")
     where = F.when(is_list, own).when(F.col("_claimed").isNotNull(), theirs).otherwise(place(tier.by))
     takes_part = is_candidate & where.isNotNull()

@@ -94,7 +94,7 @@ class Tier:
     at_most: int = MOST_IN_A_SUBSET
     least_score: Decimal = Decimal("0.85")
     must_tie: bool = False
-    """Of a sum: what does not come to the amount stays open for the tiers after it, and is no break of this one."""
+    """Of a sum, by keys and not by lists: what does not come to the amount stays open, and is no break of this tier."""
 
     @property
     def many(self) -> str:
