@@ -6,6 +6,7 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def test_files_of_every_form_land_once_apart_where_rejected_and_without_a_card_n
     assert sorted(row["key"] or b"" for row in rows) == [b"", b"t1", b"t1", b"t2", b"t3", b"t4"]
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_landing_left_counts_once(landing: Landing, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(record()))
     (first,) = landing.land([str(tmp_path / "a.jsonl")], "gateway", NOW)
@@ -88,6 +90,18 @@ def test_what_an_interrupted_landing_left_counts_once(landing: Landing, tmp_path
     (second,) = landing.land([str(tmp_path / "a.jsonl")], "gateway", NOW)
     assert second == first
     assert len(rows_of(Path(landing.root))) == 1
+
+
+@pytest.mark.slow
+def test_a_record_without_a_time_is_filed_where_its_file_is_or_where_a_person_says(landing: Landing, tmp_path: Path) -> None:
+    (tmp_path / "mixed.jsonl").write_bytes(lines(record(), b"cut {"))
+    (tmp_path / "bad.jsonl").write_bytes(lines(b"cut {"))
+    (mixed,) = landing.land([str(tmp_path / "mixed.jsonl")], "core", NOW)
+    (bad,) = replace(landing, filed_on=date(2026, 3, 30)).land([str(tmp_path / "bad.jsonl")], "core", NOW)
+    assert (mixed.days, mixed.filed_at) == ({"2026-03-31": 2}, "2026-03-31T12:00:00.000000Z")
+    assert (bad.days, bad.filed_at) == ({"2026-03-30": 1}, "2026-03-30T12:00:00+00:00")
+    with pytest.raises(SourceError, match="was landed before, for cbs-transactions"):
+        list(landing.land([str(tmp_path / "bad.jsonl")], "gateway", NOW))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +146,7 @@ def test_wrong_settings_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.Ca
 
 DAYS = tuple(date(2026, 1, day) for day in (13, 14, 15))
 PLAN = Plan(
-    payments=600, seed=5, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.02, 0.03),
+    payments=450, seed=5, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.02, 0.03),
     start=datetime(2026, 1, 13, tzinfo=UTC), span=timedelta(hours=71), tick_every=timedelta(minutes=30),
 )  # fmt: skip
 
@@ -250,12 +264,12 @@ def test_three_days_in_any_order_with_files_twice_build_what_the_live_route_buil
             nightly(spark, cluster.kafka, replayed, day)
 
     assert published(spark, replayed) == published(spark, live)
-    assert sum(published(spark, live).values()) > 550
+    assert sum(published(spark, live).values()) > 400
     assert set(quarantined(spark, replayed)) == set(quarantined(spark, live))
     for lake in (live, replayed):
         rows = tables.read(spark, lake, RUN_CONTROLS).where("row_kind = 'PUBLISHED'").collect()
         assert {row["business_date"] for row in rows} == {*DAYS}
     cards = {customer.card_number.encode() for customer in build_dimensions(PLAN.seed, PLAN.currencies).customers}
     landed = [row["value"] for row in rows_of(Path(replayed, "landing"))]
-    assert len(landed) > 1_700
+    assert len(landed) > 1_250
     assert [value for value in landed if any(card in value for card in cards)] == []
