@@ -103,7 +103,7 @@ class Landing:
             sha256 = storage.sha256(self.spark, file.path)
             if sha256 in known:
                 before = LandedFile(**storage.read_json(self.spark, f"{self.root}/_files/{sha256}.json"))
-                if before.topic != topic:
+                if before.records and before.topic != topic:
                     raise SourceError(f"{file.path} was landed before, for {before.topic}; a file is of one ledger only.")
                 yield LandedFile(file.name, sha256, topic, 0, before.records, before.rejected, is_new=False)
                 continue

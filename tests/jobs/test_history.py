@@ -6,6 +6,7 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from paylake.contracts.table import FAILED_CHECKS
 from paylake.contracts.topics import TOPIC_LEDGERS
 from paylake.contracts.views import V_RECONCILIATION_INDEX
 from paylake.errors import SourceError
-from paylake.history import Landing
+from paylake.history import SOURCES, Landing
 from paylake.settings import KafkaSettings, parse_settings
 from paylake.simulation import Chunk, FaultRates, Plan, generate, publish
 from paylake.simulation.dimensions import build_dimensions
@@ -81,6 +82,7 @@ def test_files_of_every_form_land_once_apart_where_rejected_and_without_a_card_n
     assert sorted(row["key"] or b"" for row in rows) == [b"", b"t1", b"t1", b"t2", b"t3", b"t4"]
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_landing_left_counts_once(landing: Landing, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(record()))
     (first,) = landing.land([str(tmp_path / "a.jsonl")], "gateway", NOW)
@@ -88,6 +90,18 @@ def test_what_an_interrupted_landing_left_counts_once(landing: Landing, tmp_path
     (second,) = landing.land([str(tmp_path / "a.jsonl")], "gateway", NOW)
     assert second == first
     assert len(rows_of(Path(landing.root))) == 1
+
+
+@pytest.mark.slow
+def test_a_record_without_a_time_is_filed_where_its_file_is_or_where_a_person_says(landing: Landing, tmp_path: Path) -> None:
+    (tmp_path / "mixed.jsonl").write_bytes(lines(record(), b"cut {"))
+    (tmp_path / "bad.jsonl").write_bytes(lines(b"cut {"))
+    (mixed,) = landing.land([str(tmp_path / "mixed.jsonl")], "core", NOW)
+    (bad,) = replace(landing, filed_on=date(2026, 3, 30)).land([str(tmp_path / "bad.jsonl")], "core", NOW)
+    assert (mixed.days, mixed.filed_at) == ({"2026-03-31": 2}, "2026-03-31T12:00:00.000000Z")
+    assert (bad.days, bad.filed_at) == ({"2026-03-30": 1}, "2026-03-30T12:00:00+00:00")
+    with pytest.raises(SourceError, match="was landed before, for cbs-transactions"):
+        list(landing.land([str(tmp_path / "bad.jsonl")], "gateway", NOW))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +146,7 @@ def test_wrong_settings_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.Ca
 
 DAYS = tuple(date(2026, 1, day) for day in (13, 14, 15))
 PLAN = Plan(
-    payments=900, seed=5, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.02, 0.03),
+    payments=450, seed=5, chaos=0.3, faults=FaultRates(0.05, 0.05, 0.02, 0.03),
     start=datetime(2026, 1, 13, tzinfo=UTC), span=timedelta(hours=71), tick_every=timedelta(minutes=30),
 )  # fmt: skip
 
@@ -232,14 +246,13 @@ def test_three_days_in_any_order_with_files_twice_build_what_the_live_route_buil
         place = ["--lake", replayed, "--token-key", str(key)]
         servers = ["--lake", replayed, "--bootstrap-servers", cluster.bootstrap_servers]
         for day in (DAYS[2], DAYS[0], DAYS[1]):
-            for of_day, ledger, path in files:
-                if of_day == day:
-                    # a file of nothing but bad records cannot tell its date by others
-                    dated = ["--date", str(day)] if path.name == f"mobile-{day}.jsonl" else []
-                    assert cli.main(["ingest-to-s3", str(path), "--ledger", ledger, *dated, *place]) == 0
-                    assert cli.main(["ingest-to-s3", str(path), "--ledger", ledger, *dated, *place]) == 0
-                    assert "landed before" in capsys.readouterr().out
+            for ledger in SOURCES:
+                of_day = [str(path) for when, whose, path in files if (when, whose) == (day, ledger)]
+                # a file of nothing but bad records cannot tell its date by others
+                assert cli.main(["ingest-to-s3", *of_day, "--ledger", ledger, "--date", str(day), *place]) == 0
             assert cli.main(["ingest-to-kafka", *servers, "--from", str(day), "--to", str(day)]) == 0
+        assert cli.main(["ingest-to-s3", *of_day, "--ledger", "controls", *place]) == 0
+        assert "landed before" in capsys.readouterr().out
         # the same records in a file of other bytes, and a replay that was interrupted before it could say what it did
         again = tmp_path / "exports" / "again.jsonl"
         again.write_bytes((tmp_path / "exports" / f"gateway-{DAYS[0]}.jsonl").read_bytes() + b"\n")
@@ -252,12 +265,12 @@ def test_three_days_in_any_order_with_files_twice_build_what_the_live_route_buil
             nightly(spark, cluster.kafka, replayed, day)
 
     assert published(spark, replayed) == published(spark, live)
-    assert sum(published(spark, live).values()) > 850
+    assert sum(published(spark, live).values()) > 400
     assert set(quarantined(spark, replayed)) == set(quarantined(spark, live))
     for lake in (live, replayed):
         rows = tables.read(spark, lake, RUN_CONTROLS).where("row_kind = 'PUBLISHED'").collect()
         assert {row["business_date"] for row in rows} == {*DAYS}
     cards = {customer.card_number.encode() for customer in build_dimensions(PLAN.seed, PLAN.currencies).customers}
     landed = [row["value"] for row in rows_of(Path(replayed, "landing"))]
-    assert len(landed) > 2_500
+    assert len(landed) > 1_250
     assert [value for value in landed if any(card in value for card in cards)] == []
