@@ -313,7 +313,9 @@ def _accuracy(results: Results) -> list[str]:
         f"{', '.join(map(str, results['seeds']))}. The truth of each entry (its reason, or the group that it belongs to) is "
         "stated by the generator and never seen by the engine. A break is found where the entry has that very reason. A "
         "match is wrong where a group that was made automatically is not exactly the true one. What nobody can know from "
-        "the files (a damaged reference, an amount that merely looks alike) must stay open: it is a suggestion at most.",
+        "the files (a damaged reference, an amount that merely looks alike) must stay open: it is a suggestion at most. "
+        "The generator shares no code with the engine, but knows what the rule sets agree: tolerances, a payout's cost, the "
+        "band of an instalment. So the figures say how well the engine keeps its rules, not how well they fit your files.",
     ]
     for one in results["sets"]:
         overstated = ", ".join(f"{amount} {currency}" for currency, amount in one["overstated"].items()) or "0"
