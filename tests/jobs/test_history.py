@@ -50,6 +50,7 @@ def rows_of(place: Path) -> list[dict[str, Any]]:
     return [row for file in sorted(place.rglob("*.parquet")) for row in pq.read_table(file, partitioning=None).to_pylist()]
 
 
+@pytest.mark.slow
 def test_files_of_every_form_land_once_apart_where_rejected_and_without_a_card_number(
     landing: Landing, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def versions(spark: SparkSession, lake: str) -> list[int]:
     return [tables.latest_version(spark, lake, c) for c in (MERCHANTS, DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE)]
 
 
+@pytest.mark.slow
 def test_files_are_taken_once_and_an_id_is_shown_as_of_a_time(
     spark: SparkSession, lake: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

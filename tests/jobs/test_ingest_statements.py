@@ -129,6 +129,7 @@ def test_equal_entries_of_one_file_are_two_and_of_two_files_one_and_another_amou
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_crash_before_the_files_row_loses_and_doubles_nothing(
     spark: SparkSession, lake: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,6 @@ from pyspark.sql import SparkSession
 from paylake.contracts import AML_ALERT, COMPLIANCE_INDEX, COMPLIANCE_RULES, RUN_CONTROLS, TRANSACTION_FLAGS, TableContract
 from paylake.contracts.views import VIEWS
 from paylake.contracts.views.compliance import V_AML_ALERTS, V_CASH_REPORTS, V_KYC_DUE, V_STRUCTURING
-from tests.unit.contracts.test_views import duckdb_type
 
 PUBLISHED = {"run_id": "r1", "business_date": "2028-02-29", "row_kind": "PUBLISHED", "run_at": "2028-03-01 01:00:00"}
 OF_RUN = {"entity_type": "USER", "business_date": "2028-02-29", "currency": "USD", "run_id": "r1", "ctr_required": False,
@@ -24,8 +23,7 @@ def athena() -> duckdb.DuckDBPyConnection:
     found = duckdb.connect()
     found.execute("CREATE SCHEMA lake")
     for contract in (RUN_CONTROLS, TRANSACTION_FLAGS, COMPLIANCE_RULES, COMPLIANCE_INDEX, AML_ALERT):
-        columns = ", ".join(f'"{f.name}" {duckdb_type(f.type.simpleString())}' for f in contract.fields)
-        found.execute(f"CREATE TABLE lake.{contract.name} ({columns})")
+        found.execute(contract.duckdb_ddl("lake"))
     fill(found, RUN_CONTROLS, PUBLISHED)
     wanted = {"v_published_runs", "v_compliance_index", "v_aml_alert"}
     for view in VIEWS:
