@@ -9,8 +9,9 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from paylake import tables
-from paylake.contracts import BUSINESS_DAYS, COMPLIANCE_RULES, MONITORING_PROGRAMMES
+from paylake.contracts import BUSINESS_DAYS, COMPLIANCE_RULES, MONITORING_PROGRAMMES, SETTLEMENT_FEES
 from paylake.contracts.programmes import programme_rows
+from paylake.contracts.settlement import fee_rows
 from paylake.contracts.table import TableContract
 from paylake.indexes.compliance_rules import compliance_rule_rows
 from paylake.resolution.calendars import business_day_rows
@@ -19,6 +20,7 @@ REFERENCE_TABLES: dict[TableContract, Callable[[], Sequence[tuple[Any, ...]]]] =
     BUSINESS_DAYS: business_day_rows,
     COMPLIANCE_RULES: compliance_rule_rows,
     MONITORING_PROGRAMMES: programme_rows,
+    SETTLEMENT_FEES: fee_rows,
 }
 """Table -> what gives its rows."""
 

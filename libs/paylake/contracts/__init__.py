@@ -13,7 +13,7 @@ from paylake.contracts.operations import OPERATIONS_INDEX, OPERATIONS_RECONCILE_
 from paylake.contracts.programmes import MONITORING_PROGRAMMES
 from paylake.contracts.reconciliation import OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG
-from paylake.contracts.settlement import SETTLEMENT_SCHEDULE
+from paylake.contracts.settlement import SETTLEMENT_FEES, SETTLEMENT_SCHEDULE
 from paylake.contracts.statements import PAYOUTS, SETTLEMENT_LINES, STATEMENT_FILES, STATEMENT_LINES, STATEMENTS
 from paylake.contracts.table import TableContract
 
@@ -47,6 +47,7 @@ __all__ = [
     "RECONCILIATION_PARTIAL",
     "RECONCILIATION_PROOF",
     "RUN_CONTROLS",
+    "SETTLEMENT_FEES",
     "SETTLEMENT_LINES",
     "SETTLEMENT_SCHEDULE",
     "STATEMENTS",
@@ -91,6 +92,7 @@ ALL: tuple[TableContract, ...] = (
     MERCHANT_INDEX,
     USER_SPEND_INDEX,
     SETTLEMENT_SCHEDULE,
+    SETTLEMENT_FEES,
     MONITORING_PROGRAMMES,
     BUSINESS_DAYS,
     RECONCILED_ENTRIES,

@@ -130,6 +130,16 @@ ORDER BY psp, currency""",
     ),
     Question(
         FINANCE,
+        "fee_variance",
+        "Which processors charge more, or less, than agreed, and by how much in all?",
+        """\
+SELECT psp, currency, variance, COUNT(*) AS sales, SUM(variance_amount) AS variance_amount
+FROM v_fee_variance
+GROUP BY psp, currency, variance
+ORDER BY psp, currency, variance""",
+    ),
+    Question(
+        FINANCE,
         "conflicting_lines",
         "Which entries or payouts do two files tell with different amounts?",
         """\

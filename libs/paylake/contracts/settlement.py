@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 
 from pyspark.sql.types import DateType, IntegerType, LongType, StringType, TimestampType
 
 from paylake.contracts.calendars import FIRST_DAY, Rail
-from paylake.contracts.currencies import CURRENCIES
+from paylake.contracts.currencies import CURRENCIES, minor_units
 from paylake.contracts.indexes import versioned
 from paylake.contracts.statements import LINE_MONEY
-from paylake.contracts.table import Check, Field, one_of
+from paylake.contracts.table import Check, Field, TableContract, one_of
 
 
 class Kind(StrEnum):
@@ -218,3 +219,41 @@ SETTLEMENT_SCHEDULE = versioned(
         Check("future_is_not_received", "actual_amount IS NOT NULL OR actual_value_date IS NULL"),
     ),
 )  # fmt: skip
+
+SETTLEMENT_FEES = TableContract(
+    name="settlement_fees",
+    layer="final",
+    doc="One row per processor, currency and first day of its terms: what a sale should cost. Terms for any processor or "
+    "any currency are assumptions, and are not among them.",
+    fields=(
+        Field("psp", StringType(), "Processor."),
+        Field("currency", StringType(), "ISO 4217 code of the sale."),
+        Field("since", DateType(), "First day (UTC) of sales on which the terms hold."),
+        Field("until", DateType(), "First day on which they hold no more; null while no end is known.", nullable=True),
+        Field("fee_basis_points", IntegerType(), "Share of the sale, in basis points."),
+        Field("fee_fixed_amount", LINE_MONEY, "Amount per sale, in major units of `currency`."),
+        Field("minor_units", IntegerType(), "Decimal places to which the share is rounded, half of a unit away from zero."),
+    ),
+    key=("psp", "currency", "since"),
+    checks=(
+        Check("currency_known", one_of("currency", CURRENCIES)),
+        Check("ends_after_it_begins", "until IS NULL OR until > since"),
+        Check("places_of_iso_4217", "minor_units BETWEEN 0 AND 4"),
+    ),
+)
+
+
+def fee_rows() -> list[tuple[object, ...]]:
+    """The rows of `settlement_fees`, as SETTLEMENT_TERMS say."""
+    named = sorted(
+        (t for t in SETTLEMENT_TERMS if ANY not in (t.psp, t.currency)), key=lambda t: (t.psp, t.currency, t.since)
+    )
+    rows: list[tuple[object, ...]] = []
+    for n, terms in enumerate(named):
+        later = named[n + 1] if n + 1 < len(named) else None
+        is_replaced = later is not None and (later.psp, later.currency) == (terms.psp, terms.currency)
+        until = later.since if later is not None and is_replaced else None
+        places = minor_units(terms.currency)
+        fixed = Decimal(terms.fee_fixed_minor).scaleb(-places)
+        rows.append((terms.psp, terms.currency, terms.since, until, terms.fee_basis_points, fixed, places))
+    return rows

@@ -17,6 +17,7 @@ from paylake.contracts import (
     PAYOUTS,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
+    SETTLEMENT_FEES,
     SETTLEMENT_LINES,
     SETTLEMENT_SCHEDULE,
     STATEMENT_LINES,
@@ -31,6 +32,7 @@ from tests.builders import rows
 DICTIONARY = Path(__file__).parents[3] / "docs" / "data_dictionary.md"
 OF_FILES = (
     STATEMENTS, STATEMENT_LINES, PAYOUTS, SETTLEMENT_LINES, RECONCILED_ENTRIES, RECONCILIATION_PROOF, MERCHANT_INDEX,
+    SETTLEMENT_FEES,
     SETTLEMENT_SCHEDULE,
 )  # fmt: skip
 """What banks and processors state, with up to six decimals."""

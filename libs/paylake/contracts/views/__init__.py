@@ -25,6 +25,7 @@ from paylake.contracts.views.compliance import (
 from paylake.contracts.views.finance import (
     V_BREAK_AGEING,
     V_DAILY_PROOF,
+    V_FEE_VARIANCE,
     V_LATE_ARRIVALS,
     V_MATCH_RATE,
     V_OPEN_BREAKS,
@@ -76,6 +77,7 @@ VIEWS: tuple[View, ...] = (
     V_TOLERANCE_LEAKAGE,
     V_LATE_ARRIVALS,
     V_PERIOD_CLOSE,
+    V_FEE_VARIANCE,
     V_REPORTED_VERSIONS,
     V_ACTS,
     V_RESOLVED_BREAKS,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from paylake.contracts.calendars import AGE_BUCKETS, BUSINESS_DAYS, OLDEST_BUCKET
 from paylake.contracts.indexes import BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.resolution import ADJUSTMENTS, AUDIT_LOG, ENDED, LEDGERS_AGREE
+from paylake.contracts.settlement import SETTLEMENT_FEES
 from paylake.contracts.topics import LEDGERS
 from paylake.contracts.view import View, columns, first_leg
 from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
 from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION_INDEX
+from paylake.contracts.views.statements import V_SETTLEMENT_LINES
 
 V_OPEN_BREAKS = View(
     name="v_open_breaks",
@@ -155,4 +157,29 @@ LEFT JOIN (
   FROM {adjustments}
   GROUP BY original_business_date, source, currency
 ) a ON a.original_business_date = p.business_date AND a.source = p.source AND a.currency = p.currency""",
+)
+
+_SHARE = "l.amount * t.fee_basis_points / 10000"
+_EXPECTED_FEE = f"""\
+CAST(t.fee_fixed_amount + CASE t.minor_units WHEN 0 THEN ROUND({_SHARE}, 0) WHEN 3 THEN ROUND({_SHARE}, 3)
+    WHEN 4 THEN ROUND({_SHARE}, 4) ELSE ROUND({_SHARE}, 2) END AS DECIMAL(24, 6))"""
+
+V_FEE_VARIANCE = View(
+    name="v_fee_variance",
+    doc="One row per settled sale whose fee is not by the processor's terms of its day: OVERCHARGE or UNDERCHARGE, and "
+    "by how much. Sales of processors without terms of their own are not judged.",
+    reads=(V_SETTLEMENT_LINES, SETTLEMENT_FEES),
+    body=f"""\
+SELECT psp, payout_id, merchant_reference, psp_reference, currency, amount, fee_amount, expected_fee_amount,
+  CAST(fee_amount - expected_fee_amount AS DECIMAL(24, 6)) AS variance_amount,
+  CASE WHEN fee_amount > expected_fee_amount THEN 'OVERCHARGE' ELSE 'UNDERCHARGE' END AS variance, created_at
+FROM (
+  SELECT l.psp, l.payout_id, l.merchant_reference, l.psp_reference, l.currency, l.amount, l.fee_amount, l.created_at,
+    {_EXPECTED_FEE} AS expected_fee_amount
+  FROM {{v_settlement_lines}} l
+  JOIN {{settlement_fees}} t ON t.psp = l.psp AND t.currency = l.currency AND CAST(l.created_at AS DATE) >= t.since
+    AND (t.until IS NULL OR CAST(l.created_at AS DATE) < t.until)
+  WHERE l.type = 'SALE'
+) fees
+WHERE fee_amount <> expected_fee_amount""",
 )
