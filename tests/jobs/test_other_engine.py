@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import DecimalType
 
 from paylake import views
 from paylake.contracts import ALL
@@ -30,6 +32,8 @@ BESIDE: dict[str, list[dict[str, Any]]] = {
 def full_row(contract: TableContract) -> dict[str, Any]:
     """A row with a value in every column; nothing has replaced it."""
     filled = {f.name: builders.BY_NAME.get(f.name, builders.BY_TYPE[type(f.type)]) for f in contract.fields if f.nullable}
+    ratios = {f.name for f in contract.fields if isinstance(f.type, DecimalType) and f.type.precision - f.type.scale < 3}
+    filled |= dict.fromkeys(ratios & filled.keys(), Decimal("0.5"))
     return {name: value for name, value in filled.items() if name not in ("valid_to", "closed_by_run_id", "released_from")}
 
 
