@@ -20,6 +20,7 @@ from paylake.contracts import ALL, BREAKS
 from paylake.contracts.resolution import ActKind
 from paylake.reconcile import Horizon
 from paylake.reconciliation.rules import Rules
+from paylake.reference_tables import REFERENCE_TABLES, reference
 from paylake.resolution.acts import Act
 from paylake.resolution.life import Limits
 from paylake.statements import formats
@@ -99,6 +100,8 @@ def build(spark: SparkSession, lake: str) -> None:
     _files(spark, lake)
     _dimensions(spark, lake)
     _night(spark, lake, SECOND_AT, INDEXES)
+    for contract in REFERENCE_TABLES:
+        reference(spark, lake, contract)
     tables.create(spark, lake, *ALL)
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from paylake.errors import SourceError
-from paylake.ingest import Incoming
+from paylake.ingest import incoming_below
 from paylake.ingest_dimensions import NAMES, ingest
 from paylake.session import run
 from paylake.settings import setting
@@ -35,12 +33,7 @@ class IngestDimensionsSettings:
 
 def main(spark: SparkSession, settings: IngestDimensionsSettings) -> None:
     """Take the files; a second time, when none says anything new, writes nothing."""
-    try:
-        found = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(settings.files)
-    except AnalysisException:
-        raise SourceError(f"There is nothing at {settings.files}; name a folder or an object prefix with files.") from None
-    rows = found.select("path", "content").orderBy("path").toLocalIterator()
-    files = (Incoming(row["path"].rsplit("/", 1)[-1], bytes(row["content"])) for row in rows)
+    files = incoming_below(spark, settings.files)
     log = logging.getLogger(__name__)
     for one in ingest(spark, settings.lake, files, settings.dimension, settings.delivered_at):
         report = log.warning if one.quarantined else log.info

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from paylake.errors import SourceError
-from paylake.ingest import Incoming, ingest
+from paylake.ingest import incoming_below, ingest
 from paylake.ingest_command import parser
 from paylake.session import run
 from paylake.settings import setting
@@ -35,12 +33,7 @@ class IngestStatementsSettings:
 
 def main(spark: SparkSession, settings: IngestStatementsSettings) -> None:
     """Take the files; a second time, when none is new, writes nothing."""
-    try:
-        found = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(settings.files)
-    except AnalysisException:
-        raise SourceError(f"There is nothing at {settings.files}; name a folder or an object prefix with files.") from None
-    rows = found.select("path", "content").orderBy("path").toLocalIterator()
-    files = (Incoming(row["path"].rsplit("/", 1)[-1], bytes(row["content"])) for row in rows)
+    files = incoming_below(spark, settings.files)
     taken = ingest(spark, settings.lake, files, parser(None, settings.mapping))
     states = Counter(one.state or "seen before" for one in taken)
     log = logging.getLogger(__name__)

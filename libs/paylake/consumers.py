@@ -49,7 +49,7 @@ HISTORY = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Index:
-    """An index and its builder. One with business dates is made for the run's date, any other as a whole.
+    """An index and its builder. One with business dates is made for the run's date, any other whole, as of that date.
 
     News of one that is not `awaited` is written when a run publishes, and makes no run publish.
     """
@@ -125,12 +125,19 @@ def changes(
     run_id: str,
     run_at: datetime,
 ) -> Changes:
-    """What a run would change in each index. What a crashed run left behind is news too: it has to be published."""
+    """What a run would change in each index. What a crashed run left behind is news too: it has to be published.
+
+    An index without business dates says what is so by the last date that is published: a later run of an earlier date
+    leaves it as it is.
+    """
     sources = _sources(spark, lake, business_date, latest, days)
-    published = [r["run_id"] for r in views.read(spark, lake, V_PUBLISHED_RUNS).select("run_id").collect()]
-    is_left = F.col("is_current") & ~F.col("run_id").isin(published)
+    runs = views.read(spark, lake, V_PUBLISHED_RUNS).select("run_id", "business_date").collect()
+    is_left = F.col("is_current") & ~F.col("run_id").isin([r["run_id"] for r in runs])
+    is_last = business_date >= max((r["business_date"] for r in runs), default=business_date)
     found = []
     for index in indexes:
+        if not index.is_dated and not is_last:
+            continue
         tables.create(spark, lake, index.contract)
         known = tables.read(spark, lake, index.contract)
         if index.is_dated:

@@ -7,10 +7,11 @@ they count. So a crash in between leaves lines that no view shows, and the next 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
@@ -94,6 +95,16 @@ def ingest(
             waiting = []
     _write(spark, lake, waiting)
     return found
+
+
+def incoming_below(spark: SparkSession, place: str) -> Iterator[Incoming]:
+    """The files in a folder or under an object prefix and below it, by their paths; SourceError where nothing is there."""
+    try:
+        found = spark.read.format("binaryFile").option("recursiveFileLookup", True).load(place)
+    except AnalysisException:
+        raise SourceError(f"There is nothing at {place}; name a folder or an object prefix with files.") from None
+    rows = found.select("path", "content").orderBy("path").toLocalIterator()
+    return (Incoming(row["path"].rsplit("/", 1)[-1], bytes(row["content"])) for row in rows)
 
 
 def accept(spark: SparkSession, lake: str, sha256: str, by: str, because: str) -> Ingested:

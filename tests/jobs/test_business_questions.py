@@ -99,8 +99,10 @@ def test_finance_knows_what_processors_take_and_what_was_let_go(ask: Ask) -> Non
         ("stripe", money("50"), money("1.9"), money("0.038")),
     ]
     assert ask("tolerance_leakage", "currency") == []
-    # the lake's nightly function leaves the tables of reference data to the job: no terms, no judgement
-    assert ask("fee_variance", "psp") == []
+    # each sale of 100.00 should have cost 5.00, and 2.50 was taken
+    assert ask("fee_variance", "psp", "variance", "sales", "variance_amount") == [
+        ("example_processor", "UNDERCHARGE", 2, money("-5"))
+    ]
 
 
 def test_compliance_sees_whom_policies_concern(ask: Ask) -> None:

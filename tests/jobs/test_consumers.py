@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,15 @@ def test_a_rerun_without_news_writes_nothing(spark: SparkSession, lake: str) -> 
     run = publish(spark, lake)
     assert (run.run_id, run.changed) == (SECOND, False)
     assert newest(spark, lake) == before
+
+
+def test_a_later_run_of_an_earlier_date_leaves_what_is_as_of_the_last_one(spark: SparkSession, lake: str) -> None:
+    whole = [index.contract for index in INDEXES if not index.is_dated]
+    before = {c.name: tables.latest_version(spark, lake, c) for c in whole}
+    assert "settlement_schedule" in before
+    run = nightly.build_final_aggregate(spark, lake, D - timedelta(days=1), LATER, indexes=INDEXES)
+    assert run.published
+    assert {c.name: tables.latest_version(spark, lake, c) for c in whole} == before
 
 
 def test_the_aggregate_says_in_its_table_what_its_view_says(spark: SparkSession, lake: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from paylake import nightly, tables
+from paylake import nightly, run_controls, tables
 from paylake.contracts import (
     AGGREGATE_INDEX,
     BATCH_INDEX,
@@ -347,7 +347,7 @@ def nights(spark: SparkSession, books: Books, tmp_path_factory: pytest.TempPathF
     feed(open_stream(spark, lake), *Reader.at(log, books.reader.ends(), books.reader.position["paylake-clock", 0]).take())
     write_controls(spark, lake, log.controls())
     with pytest.MonkeyPatch.context() as patch:
-        fails_at(patch, nightly, "_append_controls")
+        fails_at(patch, run_controls, "append")
         with pytest.raises(harness.Crash):
             night(3)
     found.published.append(published(spark, lake))
@@ -459,7 +459,7 @@ def test_a_crash_before_publishing_is_mended_also_where_the_totals_stay_the_same
     assert recompute(spark, lake, rules=Rules(drift_tolerance_s=Decimal(600)))
     assert publish(spark, lake, 7).run_id == f"{D}-003"
     assert recompute(spark, lake, rules=Rules(amount_tolerance={"INR": Decimal(60)}))
-    fails_at(monkeypatch, nightly, "_append_controls")
+    fails_at(monkeypatch, run_controls, "append")
     with pytest.raises(harness.Crash):
         publish(spark, lake, 8)
     publish(spark, lake, 9)

@@ -12,7 +12,15 @@ from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 
 from paylake import tables
-from paylake.contracts import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
+from paylake.contracts import (
+    AGGREGATE_INDEX,
+    BATCH_INDEX,
+    BREAKS,
+    RECONCILIATION_INDEX,
+    RUN_CONTROLS,
+    SETTLEMENT_SCHEDULE,
+    TRANSACTION_FLAGS,
+)
 from paylake.jars import find_jars
 from tests.slow import support
 from tests.slow.conftest import Waiting
@@ -20,6 +28,8 @@ from tests.slow.conftest import Waiting
 BUCKET = "ledgers"
 REGION = "us-east-1"
 ON_S3_WITHIN_S = 900.0
+INDEXES = "transaction_flags,settlement_schedule"
+"""One that is replaced by date, and one that is replaced whole: the others are written as one of these."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,8 @@ def test_stream_and_nightly_run_on_s3_give_the_index_of_a_local_run(
         killed.kill_all()
     with support.command(*argv, *halves, log=tmp_path / "stream.log", **place) as stream:
         assert stream.wait(ON_S3_WITHIN_S) == 0, stream.text
-    nightly = support.paylake("nightly", *support.nightly_flags(waiting.kafka, lake), "--run-at", support.RUN_AT)
+    flags = (*support.nightly_flags(waiting.kafka, lake), "--run-at", support.RUN_AT, "--indexes", INDEXES)
+    nightly = support.paylake("nightly", *flags)
     with support.command(*nightly, log=tmp_path / "nightly.log", **place) as night:
         assert night.wait(ON_S3_WITHIN_S) == 0, night.text
 
@@ -107,8 +118,8 @@ def test_stream_and_nightly_run_on_s3_give_the_index_of_a_local_run(
     assert any(key.startswith("checkpoints/generation=1/commits/") for key in keys)
     remote, local = str(tmp_path / "s3" / "lake"), waiting.undisturbed_lake
     assert support.stream_contents(spark, remote) == waiting.contents
-    support.nightly_here(spark, waiting.kafka, local)
-    for contract in (BATCH_INDEX, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX):
+    support.nightly_here(spark, waiting.kafka, local, INDEXES)
+    for contract in (BATCH_INDEX, RECONCILIATION_INDEX, BREAKS, AGGREGATE_INDEX, TRANSACTION_FLAGS, SETTLEMENT_SCHEDULE):
         there, here = (support.said(spark, place, contract) for place in (remote, local))
         assert there == here, contract.name
         assert here[0] > 0, contract.name

@@ -31,7 +31,8 @@ from paylake.contracts.compliance import (
 from paylake.indexes import cash
 from paylake.indexes.compliance_rules import as_struct, exceeds, rules_on, with_rules
 from paylake.indexes.payments import Sources
-from paylake.indexes.policy_flags import content, is_expired, is_identified, transaction_flags, with_parties
+from paylake.indexes.policy_flags import is_expired, is_identified, transaction_flags, with_parties
+from paylake.indexes.versions import content
 
 ENTITY = ("entity_type", "entity_id", "currency")
 A_DAY = timedelta(days=1)

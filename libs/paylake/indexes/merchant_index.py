@@ -40,7 +40,6 @@ from paylake.contracts.statements import (
 from paylake.contracts.taxonomy import KINDS, Family
 from paylake.indexes.outcomes import (
     at_the_end_of,
-    content,
     count_where,
     is_approved,
     is_declined,
@@ -49,6 +48,7 @@ from paylake.indexes.outcomes import (
     sum_where,
 )
 from paylake.indexes.payments import Sources
+from paylake.indexes.versions import content
 
 KEY = ["merchant_id", "currency"]
 

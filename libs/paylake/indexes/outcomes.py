@@ -7,9 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from paylake.contracts.indexes import VERSION_FIELDS
 from paylake.contracts.merchants import APPROVED, DECLINED, REVERSED
-from paylake.contracts.table import TableContract
 
 
 def is_approved() -> Column:
@@ -48,9 +46,3 @@ def at_the_end_of(day: date, dimension: DataFrame) -> DataFrame:
     """What a dimension said in the last moment of a date, UTC: one row per key."""
     end = F.lit(datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC))
     return dimension.where((F.col("valid_from") < end) & (F.col("valid_to").isNull() | (F.col("valid_to") >= end)))
-
-
-def content(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """What an index says, in its contract's columns and types, without those that make it a version."""
-    said = [f for f in contract.fields if f not in VERSION_FIELDS]
-    return rows.select(*(F.col(f.name).cast(f.type).alias(f.name) for f in said))

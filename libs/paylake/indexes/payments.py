@@ -16,9 +16,8 @@ class Sources:
     """What the consumers' indexes of a business date are made of; every frame holds published or posted rows only.
 
     `payments` are those of the date, of the 30 days before it, and older ones that settlement lines of the date name.
-    `settlement_lines`, `payouts`, `statements` and
-    `statement_lines` have the columns of their contracts and come from files that are posted or accepted. The dimensions
-    are whole histories.
+    `settlement_lines`, `payouts`, `statements` and `statement_lines` have the columns of their contracts and come from files
+    that are posted or accepted. The dimensions are whole histories.
     """
 
     business_date: date

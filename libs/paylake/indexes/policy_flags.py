@@ -25,11 +25,10 @@ from paylake.contracts.compliance import (
     Measure,
     Rule,
 )
-from paylake.contracts.table import TableContract
 from paylake.dimensions.as_of import as_of
 from paylake.indexes.compliance_rules import rules_on
 from paylake.indexes.payments import Sources
-from paylake.indexes.versions import VERSION_COLUMNS
+from paylake.indexes.versions import content
 
 OF_A_PAYMENT = ("transaction_id", "business_date", "kyc_status")
 """What a flag is said of, and what is said beside it."""
@@ -95,12 +94,6 @@ def is_expired(on: Column) -> Column:
     """True where a user's identification counts no more on a date; null where the user is not known."""
     is_over = F.coalesce(F.col("kyc_expires_on") < on, F.lit(False))
     return F.when(F.col("kyc_status").isNotNull(), is_over | (F.col("kyc_status") == KYC_EXPIRED))
-
-
-def content(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """The content columns of a versioned contract, in order, with its types."""
-    said = (f for f in contract.fields if f.name not in VERSION_COLUMNS)
-    return rows.select(*(F.col(f.name).cast(f.type).alias(f.name) for f in said))
 
 
 def _looked_up(sources: Sources) -> DataFrame:

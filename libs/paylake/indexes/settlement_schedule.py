@@ -57,7 +57,7 @@ from paylake.indexes.settlement_terms import (
     with_terms,
     with_value_date,
 )
-from paylake.indexes.versions import VERSION_COLUMNS
+from paylake.indexes.versions import content
 
 SUCCEEDED = "SUCCESS"
 PAYMENT_DAYS = 30
@@ -75,10 +75,7 @@ def settlement_schedule(sources: Sources, terms: tuple[SettlementTerms, ...] = S
     planned = with_value_date(reported.unionByName(_calculated(sources, terms)), days)
     paid = planned.join(received, on="schedule_id", how="left")
     both = _with_releases(_with_release_dates(paid, days), sources.business_date)
-    judged = _with_state(both, days, sources.business_date)
-    return judged.select(
-        *(F.col(f.name).cast(f.type).alias(f.name) for f in SETTLEMENT_SCHEDULE.fields if f.name not in VERSION_COLUMNS)
-    )
+    return content(_with_state(both, days, sources.business_date), SETTLEMENT_SCHEDULE)
 
 
 PLANNED = (

@@ -14,8 +14,9 @@ from paylake.contracts.merchants import (
     SHORT_DAYS,
     USER_SPEND_INDEX,
 )
-from paylake.indexes.outcomes import at_the_end_of, content, count_where, is_approved, is_declined, share, sum_where
+from paylake.indexes.outcomes import at_the_end_of, count_where, is_approved, is_declined, share, sum_where
 from paylake.indexes.payments import Sources
+from paylake.indexes.versions import content
 
 KEY = ["user_id", "currency"]
 HOUR_MICROS = 3600 * 1_000_000

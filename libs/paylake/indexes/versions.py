@@ -68,6 +68,12 @@ def changes(latest: DataFrame, current: DataFrame, run_id: str, run_at: datetime
     return Changes(conform(added, RECONCILIATION_INDEX), closed)
 
 
+def content(rows: DataFrame, contract: TableContract) -> DataFrame:
+    """What an index says, in its contract's columns and types, without those that make it a version."""
+    said = (f for f in contract.fields if f.name not in VERSION_COLUMNS)
+    return rows.select(*(F.col(f.name).cast(f.type).alias(f.name) for f in said))
+
+
 def with_news(latest: DataFrame, known: DataFrame, contract: TableContract, run_id: str, run_at: datetime) -> DataFrame:
     """Every version of an index as a run leaves it; `is_news` marks those that the run adds or closes.
 
@@ -75,8 +81,8 @@ def with_news(latest: DataFrame, known: DataFrame, contract: TableContract, run_
     is closed. The order of rows does not matter, and what says the same is no news.
     """
     key = contract.key[:-1]
-    said = [c for c in contract.columns if c not in VERSION_COLUMNS]
-    now = conform(latest.withColumns({c: F.lit(None) for c in VERSION_COLUMNS}), contract).select(*said)
+    now = content(latest, contract)
+    said = now.columns
     now = now.withColumn("content_hash", content_hash(*said)).withColumn("_found", F.lit(True))
     current = known.where("is_current").withColumn("_known", F.lit(True))
     both = now.alias("n").join(current.select(*key, "content_hash", "_known").alias("k"), on=list(key), how="full_outer")

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from paylake.indexes.payments import Sources
+from tests import builders
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 VALID = "valid_from timestamp, valid_to timestamp"
@@ -81,19 +82,15 @@ def sources(
     near = [day + timedelta(days=n) for n in range(-31, 16)]
     rails = ("FEDERAL_RESERVE", "INDIA", "TARGET", "WEEKDAYS")
     days = [(rail, d, d.weekday() < 5 and d not in closed, 0) for rail in rails for d in near]
-    nothing = spark.createDataFrame([], "nothing int")
 
     def frame(schema: str, default: dict[str, Any], rows: Any) -> Any:
         names = [part.split()[0] for part in schema.replace("(18,4)", "").split(", ")]
         return spark.createDataFrame([tuple({**default, **row}.get(n) for n in names) for row in rows], schema)
 
-    return Sources(
-        business_date=day,
+    return builders.sources(
+        spark,
+        day,
         payments=frame(PAYMENTS, {}, [p for p in payments if p["business_date"] <= day]),
-        settlement_lines=nothing,
-        payouts=nothing,
-        statements=nothing,
-        statement_lines=nothing,
         merchants=frame(MERCHANTS, MERCHANT, merchants),
         users=frame(USERS, USER, (*users, *others)),
         locations=frame(LOCATIONS, LOCATION, locations),
@@ -101,5 +98,4 @@ def sources(
         business_days=spark.createDataFrame(
             days, "rail string, day date, is_business_day boolean, business_days_passed int"
         ),
-        operations=nothing,
     )

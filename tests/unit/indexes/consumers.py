@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from paylake.contracts import PAYOUTS, SETTLEMENT_LINES
 from paylake.indexes.payments import Sources
+from tests import builders
 from tests.builders import frame, rows
 
 DAY = date(2026, 3, 31)
@@ -70,20 +71,14 @@ def sources(spark: SparkSession, *paid: dict[str, Any], lines: tuple[dict[str, A
         ("m2", "Books", "books", "LOW", "GB", LONG_AGO, None),
     )  # fmt: skip
     users = frame(spark, USERS, ("u1", "DE", LONG_AGO, LAST_MINUTE), ("u1", "IN", LAST_MINUTE, None))
-    nothing = frame(spark, "nothing string")
-    return Sources(
-        business_date=DAY,
+    return builders.sources(
+        spark,
+        DAY,
         payments=payments(spark, *paid),
         settlement_lines=rows(spark, SETTLEMENT_LINES, *lines),
         payouts=rows(spark, PAYOUTS, *payouts),
-        statements=nothing,
-        statement_lines=nothing,
         merchants=merchants,
         users=users,
-        locations=nothing,
-        policies=nothing,
-        business_days=nothing,
-        operations=nothing,
     )
 
 

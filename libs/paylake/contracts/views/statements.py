@@ -49,46 +49,54 @@ _SETTLED_SAYS = (
 )  # fmt: skip
 _PAYOUT_SAYS = ("psp", "account", "payout_id", "currency", "expected_amount", "payout_amount")
 
+_PAYOUT_REPEATS = "copy > 1"
 _LINE_REPEATS = "copy > 1 AND account IS NOT NULL"
 _SETTLED_REPEATS = "copy > 1 AND COALESCE(psp_reference, line_reference) IS NOT NULL"
 """Which row another file has told before; without an account, or any reference, nobody can say that it is the same one."""
 
-V_STATEMENT_LINES = View(
-    name="v_statement_lines",
-    doc="One row per entry of a bank statement whose file is posted; an entry that several files tell alike, such as an "
+
+def _once(contract: TableContract, name: str, doc: str, says: tuple[str, ...], order: str, repeats: str) -> View:
+    """The view of a table of lines in which a row that several files tell counts once."""
+    return View(
+        name=name,
+        doc=doc,
+        reads=(contract, STATEMENT_FILES),
+        body=f"""\
+SELECT {listed(contract.columns)}
+FROM (
+  {_numbered(contract, says, order)}
+) copies
+WHERE NOT ({repeats})""",
+    )
+
+
+V_STATEMENT_LINES = _once(
+    STATEMENT_LINES,
+    "v_statement_lines",
+    "One row per entry of a bank statement whose file is posted; an entry that several files tell alike, such as an "
     "intraday report and the day's statement, counts once.",
-    reads=(STATEMENT_LINES, STATEMENT_FILES),
-    body=f"""\
-SELECT {listed(STATEMENT_LINES.columns)}
-FROM (
-  {_numbered(STATEMENT_LINES, _LINE_SAYS, "line, part")}
-) copies
-WHERE NOT ({_LINE_REPEATS})""",
+    _LINE_SAYS,
+    "line, part",
+    _LINE_REPEATS,
 )
 
-V_PAYOUT_TIEOUT = View(
-    name="v_payout_tieout",
-    doc="One row per payout of a posted file: its components, and what is paid less what they come to. A payout that "
+V_PAYOUT_TIEOUT = _once(
+    PAYOUTS,
+    "v_payout_tieout",
+    "One row per payout of a posted file: its components, and what is paid less what they come to. A payout that "
     "several files tell alike counts once.",
-    reads=(PAYOUTS, STATEMENT_FILES),
-    body=f"""\
-SELECT {listed(PAYOUTS.columns)}
-FROM (
-  {_numbered(PAYOUTS, _PAYOUT_SAYS, "statement")}
-) copies
-WHERE copy = 1""",
+    _PAYOUT_SAYS,
+    "statement",
+    _PAYOUT_REPEATS,
 )
 
-V_SETTLEMENT_LINES = View(
-    name="v_settlement_lines",
-    doc="One row per line of a processor's report whose file is posted; a line that several files tell alike counts once.",
-    reads=(SETTLEMENT_LINES, STATEMENT_FILES),
-    body=f"""\
-SELECT {listed(SETTLEMENT_LINES.columns)}
-FROM (
-  {_numbered(SETTLEMENT_LINES, _SETTLED_SAYS, "line")}
-) copies
-WHERE NOT ({_SETTLED_REPEATS})""",
+V_SETTLEMENT_LINES = _once(
+    SETTLEMENT_LINES,
+    "v_settlement_lines",
+    "One row per line of a processor's report whose file is posted; a line that several files tell alike counts once.",
+    _SETTLED_SAYS,
+    "line",
+    _SETTLED_REPEATS,
 )
 
 V_REPEATED_LINES = View(
