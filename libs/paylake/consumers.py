@@ -90,7 +90,7 @@ def named(names: Collection[str]) -> tuple[Index, ...]:
 
 @dataclass(frozen=True)
 class Change:
-    """An index as a run would leave it: every version in the scope of the run, persisted, with `is_news`."""
+    """An index as a run would leave it: every version in the scope of the run, checkpointed, with `is_news`."""
 
     index: Index
     rows: DataFrame
@@ -142,7 +142,7 @@ def changes(
         known = tables.read(spark, lake, index.contract)
         if index.is_dated:
             known = known.where(F.col("business_date") == F.lit(business_date))
-        rows = with_news(index.build(sources), known, index.contract, run_id, run_at).persist()
+        rows = with_news(index.build(sources), known, index.contract, run_id, run_at).localCheckpoint()
         found.append(Change(index, rows, not rows.where(F.col("is_news") | is_left).isEmpty()))
     return Changes(sources, tuple(found))
 
@@ -164,16 +164,16 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
     before = published.where(
         (F.col("business_date") >= F.lit(business_date - HISTORY)) & (F.col("business_date") < F.lit(business_date))
     )
-    lines = _posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES).persist()
+    lines = _posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES).localCheckpoint()
     earlier = before.unionByName(_older(published, lines, business_date))
     return Sources(
         business_date=business_date,
         # several indexes read them: once is enough
-        payments=payments(earlier).unionByName(payments(latest)).persist(),
+        payments=payments(earlier).unionByName(payments(latest)).localCheckpoint(),
         settlement_lines=lines,
-        payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS).persist(),
+        payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS).localCheckpoint(),
         statements=_posted(spark, lake, V_STATEMENTS, STATEMENTS),
-        statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES).persist(),
+        statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES).localCheckpoint(),
         merchants=_or_empty(spark, lake, MERCHANTS),
         users=_or_empty(spark, lake, USERS),
         locations=_or_empty(spark, lake, LOCATIONS),

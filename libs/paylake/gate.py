@@ -18,7 +18,7 @@ def refuse_unless_kept(frames: Mapping[TableContract, DataFrame]) -> None:
     """Let rows pass that keep the contract they are published under; what only warns is logged, a sentence each.
 
     Each frame is read once where it keeps its promises, and once more per broken one, for an example: give frames that are
-    persisted, since they are written next.
+    checkpointed, since they are written next.
     Raises ControlError, with a sentence per broken promise of all frames, where one rejects.
     """
     refused = []

@@ -1,4 +1,8 @@
-"""The nightly run's effects: which rows it reads, in which order it writes, and what makes it publish or fail."""
+"""The nightly run's effects: which rows it reads, in which order it writes, and what makes it publish or fail.
+
+Rows that are used again are checkpointed, not cached: plans over them stay short, and a write to a table that they were
+read from leaves them as they are.
+"""
 
 from __future__ import annotations
 
@@ -84,21 +88,13 @@ def build_batch_index(spark: SparkSession, lake: str, business_date: date, rules
     due = spark.createDataFrame([(due_by_ledger(clock.due(missing_after)),)], f"due {DUE_TYPE}")
     decided = dated(recompute(wanted, due, rules), _final_dates(spark, lake, business_date))
     decided = decided.where(F.col("business_date") == F.lit(business_date))
-    index = batch_index(decided, unreleased(bad, entries)).persist()
-    try:
-        known = tables.read(spark, lake, BATCH_INDEX).where(F.col("business_date") == F.lit(business_date))
-        if _same(index, known, BATCH_INDEX.columns):
-            return False
-        tables.replace_where(
-            index,
-            lake,
-            BATCH_INDEX,
-            f"business_date = DATE'{business_date}'",
-            {**pin.state.to_metadata(), "pinned": pin.version},
-        )
-        return True
-    finally:
-        index.unpersist()
+    index = batch_index(decided, unreleased(bad, entries)).localCheckpoint()
+    known = tables.read(spark, lake, BATCH_INDEX).where(F.col("business_date") == F.lit(business_date))
+    if _same(index, known, BATCH_INDEX.columns):
+        return False
+    metadata = {**pin.state.to_metadata(), "pinned": pin.version}
+    tables.replace_where(index, lake, BATCH_INDEX, f"business_date = DATE'{business_date}'", metadata)
+    return True
 
 
 def build_final_aggregate(
@@ -121,53 +117,49 @@ def build_final_aggregate(
     pin = Pin.latest(spark, lake)
     of_date = F.col("business_date") == F.lit(business_date)
     batch = tables.read(spark, lake, BATCH_INDEX).where(of_date)
-    stream = dated(_stream(spark, lake, pin, business_date), _final_dates(spark, lake, business_date)).persist()
-    latest = versions.merged(batch, stream.where(of_date)).persist()
-    try:
-        published = run_controls.published(spark, lake, business_date)
-        closed_until = closed_until_date(spark, lake)
-        if published and closed_until is not None and business_date <= closed_until:
-            return _adjust(spark, lake, business_date, latest, days, f"{published[-1]}-adjusted", run_at, closed_until)
-        why = {r["why"]: r["count"] for r in comparison.differences(batch, stream).groupBy("why").count().collect()}
-        index = latest.select(*_PROVED).unionByName(
-            stream.join(latest.select("transaction_id"), on="transaction_id", how="left_anti").select(*_PROVED)
-        )
-        proofs = _prove(spark, lake, business_date, pin, index)
-        offsets = _prove_offsets(spark, lake, pin, transactional)
-        # a run that crashed before it published has left rows under this number: they are adopted, not doubled
-        run_id = f"{business_date}-{len(published) + 1:03d}"
-        outcome = proof.outcome_of([*proofs, *offsets])
-        run = Run(run_id, outcome, outcome != proof.FAILED, True, tuple(proofs), tuple(offsets), why)
-        rows = run_controls.control_rows(run, business_date, run_at, pin)
-        if outcome == proof.FAILED:
-            run_controls.append(spark, lake, rows)
-            raise ControlError(f"Run {run_id} does not close, and nothing is published:\n{run_controls.proof_table(run)}")
-        current = tables.read(spark, lake, RECONCILIATION_INDEX).where(of_date & F.col("is_current"))
-        found = versions.changes(latest, current, run_id, run_at)
-        added, closed = found.added.persist(), found.closed.persist()
-        known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
-        news = breaks.news(latest, known_breaks, days, run_id, run_at).persist()
-        # what a crashed run left is no news by its content, and has to be published all the same
-        is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
-        more = consumers.changes(spark, lake, indexes, business_date, latest, days, run_id, run_at)
-        changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
-        changed = changed or more.is_awaited
-        if not changed and published and run_controls.already_proved(spark, lake, published[-1], rows):
-            return replace(run, run_id=published[-1], changed=False)
-        if changed:
-            made = {change.index.contract: change.rows.where("is_current") for change in more.by_index}
-            refuse_unless_kept({RECONCILIATION_INDEX: added, BREAKS: news, **made})
-            # first what rests on cached rows of other tables: a write to a table makes Spark forget what was built on it
-            flags, lines = more.current(TRANSACTION_FLAGS), more.sources.settlement_lines
-            aggregated = versions.aggregate(latest.withColumn("run_id", F.lit(run_id)), flags, lines)
-            tables.replace_where(aggregated, lake, AGGREGATE_INDEX, f"business_date = DATE'{business_date}'")
-            consumers.write(lake, business_date, more)
-            _write_versions(lake, business_date, added, closed, run_id, run_at)
-            _write_breaks(news, lake)
-        run_controls.append(spark, lake, [*rows, run_controls.published_row(run, business_date, run_at, pin)])
-        return run
-    finally:
-        spark.catalog.clearCache()
+    stream = dated(_stream(spark, lake, pin, business_date), _final_dates(spark, lake, business_date)).localCheckpoint()
+    latest = versions.merged(batch, stream.where(of_date)).localCheckpoint()
+    published = run_controls.published(spark, lake, business_date)
+    closed_until = closed_until_date(spark, lake)
+    if published and closed_until is not None and business_date <= closed_until:
+        return _adjust(spark, lake, business_date, latest, days, f"{published[-1]}-adjusted", run_at, closed_until)
+    why = {r["why"]: r["count"] for r in comparison.differences(batch, stream).groupBy("why").count().collect()}
+    index = latest.select(*_PROVED).unionByName(
+        stream.join(latest.select("transaction_id"), on="transaction_id", how="left_anti").select(*_PROVED)
+    )
+    proofs = _prove(spark, lake, business_date, pin, index)
+    offsets = _prove_offsets(spark, lake, pin, transactional)
+    # a run that crashed before it published has left rows under this number: they are adopted, not doubled
+    run_id = f"{business_date}-{len(published) + 1:03d}"
+    outcome = proof.outcome_of([*proofs, *offsets])
+    run = Run(run_id, outcome, outcome != proof.FAILED, True, tuple(proofs), tuple(offsets), why)
+    rows = run_controls.control_rows(run, business_date, run_at, pin)
+    if outcome == proof.FAILED:
+        run_controls.append(spark, lake, rows)
+        raise ControlError(f"Run {run_id} does not close, and nothing is published:\n{run_controls.proof_table(run)}")
+    current = tables.read(spark, lake, RECONCILIATION_INDEX).where(of_date & F.col("is_current"))
+    found = versions.changes(latest, current, run_id, run_at)
+    added, closed = found.added.localCheckpoint(), found.closed.localCheckpoint()
+    known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
+    news = breaks.news(latest, known_breaks, days, run_id, run_at).localCheckpoint()
+    # what a crashed run left is no news by its content, and has to be published all the same
+    is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
+    more = consumers.changes(spark, lake, indexes, business_date, latest, days, run_id, run_at)
+    changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
+    changed = changed or more.is_awaited
+    if not changed and published and run_controls.already_proved(spark, lake, published[-1], rows):
+        return replace(run, run_id=published[-1], changed=False)
+    if changed:
+        made = {change.index.contract: change.rows.where("is_current") for change in more.by_index}
+        refuse_unless_kept({RECONCILIATION_INDEX: added, BREAKS: news, **made})
+        flags, lines = more.current(TRANSACTION_FLAGS), more.sources.settlement_lines
+        aggregated = versions.aggregate(latest.withColumn("run_id", F.lit(run_id)), flags, lines)
+        tables.replace_where(aggregated, lake, AGGREGATE_INDEX, f"business_date = DATE'{business_date}'")
+        consumers.write(lake, business_date, more)
+        _write_versions(lake, business_date, added, closed, run_id, run_at)
+        _write_breaks(news, lake)
+    run_controls.append(spark, lake, [*rows, run_controls.published_row(run, business_date, run_at, pin)])
+    return run
 
 
 _PROVED = ("transaction_id", "status", "gateway_amount", "core_amount", "mobile_amount")
@@ -277,9 +269,9 @@ def _adjust(
     of_date = F.col("business_date") == F.lit(business_date)
     current = tables.read(spark, lake, RECONCILIATION_INDEX).where(of_date & F.col("is_current"))
     known = tables.read(spark, lake, ADJUSTMENTS).where(F.col("original_business_date") == F.lit(business_date))
-    found = adjustments(latest, current, known, closed_until + A_DAY, run_id, run_at).persist()
+    found = adjustments(latest, current, known, closed_until + A_DAY, run_id, run_at).localCheckpoint()
     known_breaks = tables.read(spark, lake, BREAKS).where(of_date)
-    news = breaks.news(latest, known_breaks, days, run_id, run_at, agreed=ADJUSTED).persist()
+    news = breaks.news(latest, known_breaks, days, run_id, run_at, agreed=ADJUSTED).localCheckpoint()
     is_adjusted, is_news = not found.isEmpty(), not news.isEmpty()
     if is_adjusted:
         tables.append(found, lake, ADJUSTMENTS)

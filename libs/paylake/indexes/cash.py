@@ -57,7 +57,7 @@ def is_paid_to_user() -> Column:
 def with_cash_day(payments: DataFrame, sources: Sources) -> DataFrame:
     """The payments with `cash_day`, the business day on which their cash counts: their own date, or the next open one."""
     first, last = F.lit(sources.business_date - timedelta(days=31)), sources.business_date + timedelta(LONGEST_CLOSURE_DAYS)
-    onwards = Window.partitionBy("rail").orderBy(F.col("day").asc()).rowsBetween(0, Window.unboundedFollowing)
+    onwards = Window.partitionBy("rail").orderBy(F.desc("day"))
     counts_on = F.min(F.when(F.col("is_business_day"), F.col("day"))).over(onwards)
     days = sources.business_days.where(F.col("day").between(first, F.lit(last))).select(
         F.col("rail").alias("_rail"), F.col("day").alias("_day"), counts_on.alias("cash_day")

@@ -120,7 +120,8 @@ def two_rail_days(business_days: DataFrame, terms: Iterable[SettlementTerms] = S
     both = one.join(other, on="day", how="inner").withColumn("rails", F.concat_ws("+", "_psp", "_bank"))
     both = both.where(F.col("rails").isin(pairs)).withColumn("is_open", F.col("_psp_open") & F.col("_bank_open"))
     in_order = Window.partitionBy("rails").orderBy("day")
-    from_then = in_order.rowsBetween(Window.currentRow, Window.unboundedFollowing)
+    # backwards, since a frame that reaches to the end would be summed anew for each row
+    from_then = Window.partitionBy("rails").orderBy(F.desc("day"))
     passed = F.sum(F.col("is_open").cast("int")).over(in_order).cast("int")
     return both.select(
         "rails",
