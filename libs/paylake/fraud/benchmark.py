@@ -21,7 +21,7 @@ Average = tuple[float, float]
 """Mean and population standard deviation over folds."""
 
 OURS = "ours"
-"""The row of the candidate that the validation folds chose."""
+"""The row of the candidates that earlier folds chose."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Found:
     missing_folds: int
     validation: Sequence[date]
     validated: Mapping[str, float]
-    """Mean average precision of each candidate over the validation folds."""
-    chosen: str
+    """Mean average precision of each candidate over all validation folds."""
+    chosen: Mapping[date, str]
+    """The candidate of each fold, by the mean average precision over the folds before it."""
     averages: Mapping[str, Mapping[str, Average]]
     recall_ceiling: Average
     card_ceiling: Average
@@ -63,12 +64,11 @@ def benchmark(of: Transactions, train_start: date | None, folds: int, say: Calla
             f"choose {last} or earlier."
         )
     longest = max(model.train_days for model in models.CANDIDATES.values())
-    earlier = start - timedelta(days=protocol.EARLIER)
-    validation = list(protocol.starts(of, earlier, folds, longest))
-    if not validation:
+    choosing = {day: protocol.choosing(of, day, longest) for day in test_starts}
+    if not all(choosing.values()):
         raise SettingsError(
-            f"--train-start: the folds that choose a model begin {protocol.EARLIER} days before {start} and learn from "
-            f"{longest} days, and the data begin on {of.first_day}; choose a later day."
+            f"--train-start: the folds that choose the model of the one from {min(test_starts)} come before it, learn from "
+            f"{longest} days, and are not in the data, which begin on {of.first_day}; choose a later day."
         )
     say(f"features of {len(of.at):,} transactions")
     tables = {"base": features.matrix(features.base(of)), "extended": features.matrix(features.extended(of))}
@@ -82,24 +82,30 @@ def benchmark(of: Transactions, train_start: date | None, folds: int, say: Calla
         name: measures.measured(of, by_chance.test, bench.scores(models.SINGLE_SPLIT[name], by_chance)).average_precision
         for name in ("random forest", "XGBoost")
     }
+    validation = sorted({day for days in choosing.values() for day in days})
     say(f"validation: {len(models.CANDIDATES)} candidates on {len(validation)} folds")
-    validated = {
-        name: fmean(m.average_precision for m in bench.over(model, validation)) for name, model in models.CANDIDATES.items()
+    tried = {
+        name: {day: one.average_precision for day, one in zip(validation, bench.over(model, validation), strict=True)}
+        for name, model in models.CANDIDATES.items()
     }
-    chosen = models.best(validated)
+    chosen = {
+        day: models.best({name: fmean(by_day[d] for d in days) for name, by_day in tried.items()})
+        for day, days in choosing.items()
+    }
     averages = {}
-    for name, model in {**models.FOLDS, OURS: models.CANDIDATES[chosen]}.items():
+    for name, model in models.FOLDS.items():
         say(f"protocol B: {name}, {len(test_starts)} folds")
         averages[name] = measures.over_folds(bench.over(model, test_starts))
-    for share in models.BLENDS:
-        say(f"protocol B: a blend with {share:.0%} isolation forest")
-        blended = [bench.blended(models.CANDIDATES[chosen], share, day) for day in test_starts]
-        averages[f"{OURS}, with {share:.0%} isolation forest"] = measures.over_folds(blended)
+    say("protocol B: ours, and its blends with an isolation forest")
+    of_folds = [bench.ours_and_blends(models.CANDIDATES[name], day) for day, name in chosen.items()]
+    for name in of_folds[0]:
+        averages[name] = measures.over_folds([found[name] for found in of_folds])
     tests = [protocol.split(of, day).test for day in test_starts]
     return Found(
         of.first_day, of.last_day, len(of.at), int(of.is_fraud.sum()), start, single,
         (measures.recall_ceiling(of, cut.test), measures.card_ceiling(of, cut.test)), random,
-        test_starts, folds - len(test_starts), validation, validated, chosen, averages,
+        test_starts, folds - len(test_starts), validation,
+        {name: fmean(by_day.values()) for name, by_day in tried.items()}, chosen, averages,
         _average([measures.recall_ceiling(of, test) for test in tests]),
         _average([measures.card_ceiling(of, test) for test in tests]),
     )  # fmt: skip
@@ -117,11 +123,14 @@ class _Bench:
         cuts = [protocol.split(self.of, day, model.train_days) for day in starts]
         return [measures.measured(self.of, cut.test, self.scores(model, cut)) for cut in cuts]
 
-    def blended(self, model: Model, share: float, start: date) -> Measures:
+    def ours_and_blends(self, model: Model, start: date) -> dict[str, Measures]:
         cut, week = protocol.split(self.of, start, model.train_days), protocol.split(self.of, start)
-        novelty = self.scores(models.FOLDS["isolation forest"], week)
-        blend = (1 - share) * measures.ranks(self.scores(model, cut)) + share * measures.ranks(novelty)
-        return measures.measured(self.of, cut.test, blend)
+        ours, novelty = self.scores(model, cut), self.scores(models.FOLDS["isolation forest"], week)
+        scores = {OURS: ours}
+        for share in models.BLENDS:
+            blend = (1 - share) * measures.ranks(ours) + share * measures.ranks(novelty)
+            scores[f"{OURS}, with {share:.0%} isolation forest"] = blend
+        return {name: measures.measured(self.of, cut.test, score) for name, score in scores.items()}
 
 
 def _average(values: Sequence[float]) -> Average:

@@ -88,7 +88,7 @@ CANDIDATES: Mapping[str, Model] = {
     for name, parameters in (("shallow", _SHALLOW), ("slow", _SLOW), ("deep", _DEEP))
     for days in (WEEK, 4 * WEEK)
 }
-"""Ours: XGBoost on the extended features. The validation folds choose one."""
+"""Ours: XGBoost on the extended features. Earlier folds choose one for each fold."""
 
 BLENDS = (0.2, 0.5)
 """Shares of the isolation forest's ranks in a blend with the chosen model's."""

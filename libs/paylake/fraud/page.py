@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from paylake.fraud import published
+from paylake.fraud import protocol, published
 from paylake.fraud.benchmark import OURS, Average, Found
 from paylake.fraud.measures import Measures
 from paylake.fraud.published import Published
@@ -43,12 +43,14 @@ def _folds(found: Found) -> list[str]:
     best = ("best published of each", "", *_alternating(published.BEST), "", "")
     recall, cards = found.recall_ceiling, found.card_ceiling
     ours = found.averages[OURS]["recall_at_2_1_percent"][0]
+    chosen = "; ".join(f"{name} for the fold from {day}" for day, name in found.chosen.items())
     candidates = "; ".join(f"{name} {ap:.3f}" for name, ap in found.validated.items())
     return [
         f"### Protocol B: trained on the weeks from {_days(found.folds)}{lacking}; mean ± deviation over folds",
         _table(header, [*rows, best]),
-        f'Ours is XGBoost on 42 features, "{found.chosen}", chosen by its average precision over the validation folds (from '
-        f"{_days(found.validation)}): {candidates}.",
+        f"Ours is XGBoost on 42 features: {chosen}. Each fold's was chosen by its average precision over the "
+        f"{protocol.CHOOSING} folds whose tests end with that fold's training, or earlier. Over all of those, from "
+        f"{found.validation[0]} to {found.validation[-1]}: {candidates}.",
         f"Who knew every label would reach a CP@100 of {cards[0]:.3f} ± {cards[1]:.3f}. Only {recall[0]:.1%} ± "
         f"{recall[1]:.1%} of the frauds can be told at all: the others are on a compromised terminal of which no fraud is "
         f"known yet. At 2.1 % false positives ours finds {ours:.1%}, which is {ours / recall[0]:.1%} of that. A recall of "

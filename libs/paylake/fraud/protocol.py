@@ -18,8 +18,8 @@ WHOLE = 3 * WEEK
 """Days from the beginning of a fold's training to the end of its test."""
 HANDBOOK_START = date(2018, 7, 25)
 """On which the handbook's own training begins."""
-EARLIER = 14
-"""Days by which the folds for choosing a model come before those that it is judged by."""
+CHOOSING = 4
+"""How many earlier folds choose the model of a fold."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ def is_held(of: Transactions, start: date, train_days: int = WEEK) -> bool:
     """True where the data reach from the training's beginning to the test's end."""
     begins = start + timedelta(days=WEEK - train_days)
     return of.first_day <= begins and start + timedelta(days=WHOLE - 1) <= of.last_day
+
+
+def choosing(of: Transactions, start: date, train_days: int) -> list[date]:
+    """Where the folds begin that choose the model of the fold from `start`: their tests end with its training."""
+    earlier = (start - timedelta(days=2 * WEEK + WEEK * number) for number in range(CHOOSING))
+    return [day for day in earlier if is_held(of, day, train_days)]
 
 
 def chosen_start(of: Transactions, wanted: date | None) -> date:

@@ -60,6 +60,15 @@ def test_the_folds_that_the_data_hold() -> None:
     assert list(protocol.starts(of, START, 4, 28)) == [START + timedelta(days=21)]
 
 
+def test_the_model_of_a_fold_is_chosen_by_folds_whose_labels_it_may_know() -> None:
+    of, start = weeks(90), START + timedelta(days=60)
+    days = protocol.choosing(of, start, 28)
+    assert days == [start - timedelta(days=d) for d in (14, 21, 28, 35)]
+    last = max(protocol.split(of, days[0]).test)
+    assert of.day[last] < 60 + protocol.WEEK
+    assert protocol.choosing(weeks(60), START + timedelta(days=35), 28) == [START + timedelta(days=21)]
+
+
 def test_without_a_wish_the_last_three_weeks_are_taken() -> None:
     assert protocol.chosen_start(weeks(30), None) == START + timedelta(days=9)
 
