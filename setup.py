@@ -11,6 +11,9 @@ README = HERE / "README.md"
 # that ends the process ("Skipping doctests: No module named 'grpc'") where one of the last three is missing.
 QUALITY = ["great_expectations==1.24.1", "grpcio>=1.76", "grpcio-status>=1.76", "zstandard>=0.25"]
 
+# Models of fraud. This build of XGBoost is the same library without the half gigabyte of code for graphics cards.
+FRAUD = ["scikit-learn>=1.6", "xgboost-cpu==3.2.0"]
+
 setup(
     name="paylake",
     version="0.1.0",
@@ -50,8 +53,11 @@ setup(
         "aws": ["boto3>=1.35", "duckdb>=1.1"],
         # `paylake quality`: needs "local" too, or a cluster's Spark.
         "quality": QUALITY,
+        # `paylake benchmark fraud`
+        "fraud": FRAUD,
         "dev": [
             *QUALITY,
+            *FRAUD,
             "boto3>=1.35",
             "build>=1.2",
             "chispa>=0.10",

@@ -353,6 +353,15 @@ def _share(part: int, whole: int) -> str:
     return f"{part * 10_000 // whole / 10_000:.4f}" if whole else ""
 
 
+def _fraud(results: Results) -> list[str]:
+    cost = results["cost"]
+    return [
+        results["page"].rstrip(),
+        f"`paylake benchmark fraud`: features, models and their folds in {cost['wall_s']:,.0f} s, "
+        f"{cost['python_s']:,.0f} CPU-s.",
+    ]
+
+
 def _backfill(results: Results) -> list[str]:
     rows, checked = results["rows"], results["checked"]
     stages = [
@@ -382,6 +391,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], list[str]]]] = {
     "files": ("Files: after many batches", _files),
     "cascade": ("Cascade: reconciliation by a rule set", _cascade),
     "accuracy": ("Accuracy: breaks by reason", _accuracy),
+    "fraud": ("Fraud: the public benchmark", _fraud),
     "backfill": ("Backfill: history from files to a published date", _backfill),
 }
 

@@ -45,6 +45,9 @@ COMMANDS: dict[str, Command] = {
     "audit": Command("verify the audit log and what it says of the tables", "paylake.audit_command:main"),
     "period": Command("close the books up to a business date", "paylake.audit_command:period"),
     "catalog": Command("register the tables and views in AWS Glue, for Athena", "paylake.catalog_command:main"),
+    "benchmark": Command(
+        "judge fraud models on public data, beside published figures", "paylake.fraud_benchmark_command:main"
+    ),
     "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
 }
 

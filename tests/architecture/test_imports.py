@@ -17,7 +17,7 @@ MODULES = {
 }
 
 NOUNS = frozenset(
-    {"payments", "statements", "dimensions", "matching", "reconciliation", "indexes", "resolution", "simulation"}
+    {"payments", "statements", "dimensions", "matching", "reconciliation", "indexes", "resolution", "simulation", "fraud"}
 )
 CORE = frozenset({"errors", "contracts", "columns", "quality"})
 EDGES = frozenset({"tables", "streams", "session"})
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},
     "resolution": CORE | {"resolution"},
+    "fraud": frozenset({"errors", "fraud"}),
     "indexes": CORE | NOUNS - {"simulation"},
     "simulation": CORE | {"simulation", "settings"},
     "settings": frozenset({"errors"}),
