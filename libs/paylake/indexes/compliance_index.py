@@ -159,14 +159,7 @@ def _of_date(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataF
     """One row per entity and currency with a payment on the date: its busiest hours, its flags, its travel rule."""
     today = F.lit(sources.business_date)
     # a payment of the date may have been booked some hours before its midnight
-    near = sides.where(F.col("business_date") >= F.date_sub(today, 2))
-    by_time = Window.partitionBy(*ENTITY).orderBy(F.unix_micros("paid_at").asc())
-    happened = F.when(F.col("happened"), F.col("amount"))
-    running = near.withColumns({
-        f"{what}_{name}": of(happened).over(by_time.rangeBetween(1 - micros, 0))
-        for name, micros in (("1h", HOUR_MICROS), ("24h", DAY_MICROS))
-        for what, of in (("count", F.count), ("sum", F.sum))
-    })  # fmt: skip
+    running = _running(sides.where(F.col("business_date") >= F.date_sub(today, 2)))
     flags = transaction_flags(sources, rules).drop("business_date", "kyc_status")
     of_date = running.where(F.col("business_date") == today).join(flags, on="transaction_id", how="left")
     marked = of_date.join(_transfers(sources, rules), on="transaction_id", how="left")
@@ -185,6 +178,31 @@ def _of_date(sides: DataFrame, sources: Sources, rules: Iterable[Rule]) -> DataF
         F.min(F.when(travels, F.col("is_named"))).alias("travel_rule_complete"),
         F.collect_set(F.when(travels, F.col("travel_rule_id"))).alias("travel_rule_ids"),
     )
+
+
+def _running(sides: DataFrame) -> DataFrame:
+    """The payments with count and sum of those of their entity in the hour and the 24 hours up to them, with themselves.
+
+    Each payment is added when it happens and taken away when it leaves a window, so that one running total per window says
+    what is in it: a sliding frame would add up a busy merchant's day anew for each payment.
+    """
+    windows = {"1h": HOUR_MICROS, "24h": DAY_MICROS}
+    comes = F.struct(F.lit(0).cast("long").alias("after"), *(F.lit(1).alias(name) for name in windows))
+    leaves = (
+        F.struct(F.lit(micros).cast("long").alias("after"), *(F.lit(-1 if n == name else 0).alias(n) for n in windows))
+        for name, micros in windows.items()
+    )
+    moves = sides.select("*", F.inline(F.array(comes, *leaves)))
+    by_time = Window.partitionBy(*ENTITY).orderBy(F.unix_micros("paid_at") + F.col("after"))
+    amount = F.when(F.col("happened"), F.col("amount")).otherwise(F.lit(0))
+    signs = {name: F.when(F.col("happened"), F.col(name)).otherwise(0) for name in windows}
+    return moves.withColumns({
+        **{f"count_{name}": F.sum(sign).over(by_time) for name, sign in signs.items()},
+        **{
+            f"sum_{name}": F.sum(F.when(sign > 0, amount).when(sign < 0, -amount).otherwise(F.lit(0))).over(by_time)
+            for name, sign in signs.items()
+        },
+    }).where("after = 0")  # fmt: skip
 
 
 def _transfers(sources: Sources, rules: Iterable[Rule]) -> DataFrame:
