@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
         "Delta": importlib.metadata.version("delta-spark"),
         "Kafka": _kafka(),
     }
-    return found | {name: importlib.metadata.version(name.lower()) for name in ("DuckDB", "Polars")}
+    return found | {name: importlib.metadata.version(name.lower()) for name in ("DuckDB", "Polars", "scikit-learn", "XGBoost-CPU")}
 
 
 def _cpu_model() -> str:

@@ -102,6 +102,7 @@ def test_a_person_accepts_a_file_with_a_reason(spark: SparkSession, lake: str, f
         ingestion.accept(spark, lake, "0000", "asha", "which?")
 
 
+@pytest.mark.slow
 def test_equal_entries_of_one_file_are_two_and_of_two_files_one_and_another_amount_is_a_conflict(
     spark: SparkSession, lake: str, folder: Path
 ) -> None:
