@@ -40,7 +40,8 @@ def versions() -> dict[str, str]:
         "Delta": importlib.metadata.version("delta-spark"),
         "Kafka": _kafka(),
     }
-    return found | {name: importlib.metadata.version(name.lower()) for name in ("DuckDB", "Polars", "scikit-learn", "XGBoost-CPU")}
+    packages = ("DuckDB", "Polars", "scikit-learn", "XGBoost-CPU")
+    return found | {name: importlib.metadata.version(name.lower()) for name in packages}
 
 
 def _cpu_model() -> str:
