@@ -68,6 +68,6 @@ def test_coarse_bins_and_a_blend_hurt(handbook: Transactions, tables: dict[str, 
     assert coarse < fine - 0.02
     ours, novelty = models.CANDIDATES["shallow, 7 days"], models.FOLDS["isolation forest"]
     alone, odd = (model.scores(tables["extended"], handbook.is_fraud, week) for model in (ours, novelty))
-    blend = 0.8 * measures.ranks(alone) + 0.2 * measures.ranks(odd)
+    blend = measures.ranks(alone) + measures.ranks(odd)
     shares = [measures.measured(handbook, week.test, score).average_precision for score in (alone, blend)]
     assert shares[1] < shares[0] - 0.02
