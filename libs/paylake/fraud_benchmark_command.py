@@ -30,7 +30,7 @@ class FraudBenchmarkSettings:
     data: Path = setting(Path("../shared/data/handbook"), "File or folder of the transactions.")
     train_start: date | None = setting(
         None,
-        "First day of protocol A's training, and protocol B's anchor; without it 2018-07-25, or the last that fits.",
+        "Start of protocol A's training, and B's anchor; without it 2018-07-25, else the last after which all folds fit.",
     )
     folds: int = setting(4, "How many folds protocol B has; those that the data do not hold are left out.")
     out: Path | None = setting(None, "File to write the page to, in Markdown, as well.")

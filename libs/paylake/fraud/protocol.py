@@ -80,12 +80,14 @@ def choosing(of: Transactions, start: date, train_days: int) -> list[date]:
 
 
 def chosen_start(of: Transactions, wanted: date | None) -> date:
-    """The day on which the single split's training begins: as wanted, else the handbook's, else the last one that fits.
+    """The day on which the single split's training begins.
 
+    It is as wanted, else the handbook's, else the last one after which all folds fit, else the last one.
     Raises SettingsError where the data do not reach that far.
     """
     last = of.last_day - timedelta(days=WHOLE - 1)
-    start = wanted or (HANDBOOK_START if is_held(of, HANDBOOK_START) else last)
+    choices = (HANDBOOK_START, last - timedelta(days=WHOLE))
+    start = wanted or next((day for day in choices if is_held(of, day)), last)
     if not is_held(of, start):
         raise SettingsError(
             f"--train-start: three weeks from {start} are not in the data, {of.first_day} to {of.last_day}; "

@@ -69,7 +69,11 @@ def test_the_model_of_a_fold_is_chosen_by_folds_whose_labels_it_may_know() -> No
     assert protocol.choosing(weeks(60), START + timedelta(days=35), 28) == [START + timedelta(days=21)]
 
 
-def test_without_a_wish_the_last_three_weeks_are_taken() -> None:
+def test_without_a_wish_the_last_start_is_taken_after_which_all_folds_fit_or_the_last_one() -> None:
+    of = weeks(60)
+    start = protocol.chosen_start(of, None)
+    assert start == START + timedelta(days=18)
+    assert len(list(protocol.starts(of, start, 4))) == 4
     assert protocol.chosen_start(weeks(30), None) == START + timedelta(days=9)
 
 
