@@ -10,6 +10,8 @@ SEED ?= 7
 BROKER ?= 127.0.0.1:9092
 TOPIC ?=
 TPS ?= 100
+LAKE ?= build/demo/lake
+TRAIN ?= --maturity 0d --train-span 12h --test-span 3h
 FRAUD_RATE ?= 0.02
 
 SIMULATE = .venv/bin/paylake simulate --paced --bootstrap-servers $(BROKER) --tps $(TPS) \
@@ -20,7 +22,7 @@ TEST_FLAGS = -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dictionary preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
+.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +92,9 @@ generator: dev-setup ## send payments until Ctrl-C (BROKER=127.0.0.1:9092 TPS=10
 generate-load: TPS = 5000
 generate-load: dev-setup ## the same at a high rate (TPS=5000)
 	@$(SIMULATE)
+
+evaluate-models: dev-setup ## judge champion and challenger on a lake's latest payments (LAKE= TRAIN=)
+	@.venv/bin/paylake train --evaluate --lake $(LAKE) $(TRAIN)
 
 bench: dev-setup ## measure, and write BENCHMARKS.md
 	@.venv/bin/python benchmarks/run.py

@@ -11,8 +11,17 @@ README = HERE / "README.md"
 # that ends the process ("Skipping doctests: No module named 'grpc'") where one of the last three is missing.
 QUALITY = ["great_expectations==1.24.1", "grpcio>=1.76", "grpcio-status>=1.76", "zstandard>=0.25"]
 
-# Models of fraud. This build of XGBoost is the same library without the half gigabyte of code for graphics cards.
-FRAUD = ["scikit-learn>=1.6", "xgboost-cpu==3.2.0"]
+# Models of fraud. This build of XGBoost is the same library without the half gigabyte of code for graphics cards; MLflow's
+# small distribution keeps a registry in SQLite once the two of its database are there.
+FRAUD = [
+    "alembic>=1.13",
+    "mlflow-skinny>=3.7,<4",
+    "onnx>=1.17",
+    "onnxruntime>=1.20",
+    "scikit-learn>=1.6",
+    "sqlalchemy>=2,<3",
+    "xgboost-cpu==3.2.0",
+]
 
 setup(
     name="paylake",
@@ -53,8 +62,10 @@ setup(
         "aws": ["boto3>=1.35", "duckdb>=1.1"],
         # `paylake quality`: needs "local" too, or a cluster's Spark.
         "quality": QUALITY,
-        # `paylake benchmark fraud`
+        # `paylake train`, `paylake benchmark fraud`
         "fraud": FRAUD,
+        # the neural models of the novelty channel, which are trained on the processor; "fraud" too
+        "novelty": ["jax>=0.5", "keras>=3.8,<4"],
         "dev": [
             *QUALITY,
             *FRAUD,

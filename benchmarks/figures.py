@@ -16,6 +16,9 @@ SKEW = 1.5
 RECALL, PRECISION = 0.95, 0.97
 FRAUD = {"average_precision": 0.72, "card_precision": 0.305, "auc": 0.88}
 FRAUD_OF_CEILING, FRAUD_APART = 0.95, 0.003
+SCORES_PER_SECOND = 10_000
+ALERT_MS = {"p50": 20, "p95": 40, "p99": 60}
+ALERTS_PER_SECOND = 100_000
 BACKFILL = ("land", "replay", "stream", "build one date")
 """The stages of a backfill; its files come from somewhere else."""
 
@@ -34,7 +37,8 @@ def lines(found: Mapping[str, Results]) -> list[Line]:
     """The short table, as data."""
     makers = {"stream": _stream_lines, "nightly": _nightly_lines, "latency": _latency_lines,
               "open_items": _open_items_lines, "files": _files_lines, "cascade": _cascade_lines,
-              "accuracy": _accuracy_lines, "fraud": _fraud_lines, "backfill": _backfill_lines}  # fmt: skip
+              "accuracy": _accuracy_lines, "fraud": _fraud_lines, "scores": _scores_lines,
+              "alerts": _alerts_lines, "backfill": _backfill_lines}  # fmt: skip
     return [line for name, lines_of in makers.items() if name in found for line in lines_of(found[name]["results"])]
 
 
@@ -145,6 +149,28 @@ def _fraud_lines(results: Results) -> list[Line]:
              f"{ours['recall_at_2_1_percent']:.3f}, {of_ceiling:.1%} of what can be told",
              f"at least {FRAUD_OF_CEILING:.0%} of it", of_ceiling >= FRAUD_OF_CEILING),
     ]  # fmt: skip
+
+
+def _scores_lines(results: Results) -> list[Line]:
+    warm = max((b["payments"] / b["seconds"] for b in results["batches"]), default=0.0)
+    small = statistics.median(b["seconds"] for b in results["small"])
+    return [
+        Line("Scores, a full warm batch", f"{warm:,.0f} payments/s", f"{SCORES_PER_SECOND:,} payments/s on 2 cores",
+             warm >= SCORES_PER_SECOND),
+        Line("Scores, a warm batch of 1,000 payments", f"{small:.1f} s"),
+    ]  # fmt: skip
+
+
+def _alerts_lines(results: Results) -> list[Line]:
+    said = [
+        Line(f"Alerts, payment to decision, at {r['rate']:,}/s",
+             ", ".join(f"{n} {r[f'{n}_ms']:.0f} ms" for n in ALERT_MS), "20, 40, 60 ms",
+             all(r[f"{n}_ms"] <= ms for n, ms in ALERT_MS.items()))
+        for r in results["modes"]["real-time"] if r["rate"] <= 5_000
+    ]  # fmt: skip
+    rate = results["throughput"]["stages"]["Parquet, parsed, ruled, scored"]["per_second"]
+    return [*said, Line("Alerts, parsed, ruled and scored", f"{rate:,} records/s", f"{ALERTS_PER_SECOND:,} records/s",
+                        rate >= ALERTS_PER_SECOND)]  # fmt: skip
 
 
 def _backfill_lines(results: Results) -> list[Line]:

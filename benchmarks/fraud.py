@@ -8,9 +8,9 @@ from typing import Any
 from benchmarks import harness
 from benchmarks.machine import Meter
 from paylake.card_transactions import read
-from paylake.fraud import published
-from paylake.fraud.benchmark import OURS, benchmark
-from paylake.fraud.page import page
+from paylake.fraud.handbook import published
+from paylake.fraud.handbook.benchmark import OURS, benchmark
+from paylake.fraud.handbook.page import page
 
 DATA = harness.ROOT.parent / "shared" / "data" / "handbook"
 FOLDS = 4

@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
         "Delta": importlib.metadata.version("delta-spark"),
         "Kafka": _kafka(),
     }
-    packages = ("DuckDB", "Polars", "scikit-learn", "XGBoost-CPU")
+    packages = ("DuckDB", "Polars", "scikit-learn", "XGBoost-CPU", "ONNXRuntime", "MLflow-skinny")
     return found | {name: importlib.metadata.version(name.lower()) for name in packages}
 
 

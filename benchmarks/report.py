@@ -383,6 +383,66 @@ def _backfill(results: Results) -> list[str]:
     ]
 
 
+def _scores(results: Results) -> list[str]:
+    steps = names_in(b["steps"] for b in results["batches"])
+    rows = [
+        [f"{b['payments']:,}", f"{b['seconds']:.1f}", f"{b['payments'] / b['seconds']:,.0f}",
+         *(f"{b['steps'].get(name, 0):.1f}" for name in steps)]
+        for b in [*results["batches"], *results["small"]]
+    ]  # fmt: skip
+    payments, cost = sum(b["payments"] for b in results["batches"]), results["cost"]
+    return [
+        "Parsing, features of all windows, the trained model, reasons, and the rows in `fraud_partial`; the first batches "
+        "run in a process that has just started. The last ones are small, and show the fixed cost: what a score's age is "
+        "made of.",
+        table(["payments", "seconds", "payments/s", *steps], rows),
+        f"CPU-seconds per million payments: {1e6 * cost['jvm_s'] / payments:,.0f} in the JVM, "
+        f"{1e6 * cost['python_s'] / payments:,.0f} in Python. Checked: {results['compared']:,} logged vectors come out "
+        "again from history, to 1e-9.",
+    ]  # fmt: skip
+
+
+def _alerts(results: Results) -> list[str]:
+    rows = [
+        [mode, f"{r['rate']:,}", *(f"{r[k]:,.0f}" for k in ("p50_ms", "p95_ms", "p99_ms", "max_ms", "behind_ms")),
+         f"{r['cost']['jvm_s']:.0f}", f"{r['cost']['broker_s']:.0f}"]
+        for mode, rates in results["modes"].items() for r in rates
+    ]  # fmt: skip
+    stages = [[n, f"{s['per_second']:,}", s["cpu_us"]] for n, s in results["throughput"]["stages"].items()]
+    return [
+        "Open loop: each payment is stamped with the time at which it was due, also where its sender was late.",
+        table(["mode", "payments/s", "p50, ms", "p95, ms", "p99, ms", "longest, ms", "sender late by at most, ms",
+               "CPU-s JVM", "broker"], rows),
+        table(["to nowhere", "records/s", "CPU µs per record"], stages),
+    ]  # fmt: skip
+
+
+def _fraud_scoring(results: Results) -> list[str]:
+    e = results["explained"]
+    return [
+        f"{results['trees']} trees of depth {results['depth']}, {results['features']} features, {results['payments']:,} "
+        f"simulated payments. On 10,000 rows at the trees' edges the two forms differ by {results['apart']:.1e}.",
+        table(["one payment", "median, µs", "99 of 100, µs"],
+              ([n, r["p50_us"], r["p99_us"]] for n, r in results["single"].items())),
+        table(["batch, one thread", "rows/s", "rows per CPU-s"],
+              ([n, f"{r['wall']:,}", f"{r['cpu']:,}"] for n, r in results["batch"].items())),
+        f"Exact TreeSHAP takes {e['shap_us']:.0f} CPU-µs a payment and its wording {e['reasons_us']:.0f}; only flagged "
+        "payments get it.",
+    ]  # fmt: skip
+
+
+def _novelty(results: Results) -> list[str]:
+    single = results["single"]
+    return [
+        f"Models without labels beside the demonstration's trees: {results['train_payments']:,} simulated payments to learn "
+        f"from, {results['test_payments']:,} of other seeds with {results['test_frauds']:,} frauds to judge by."
+        + ("" if results["with_neural"] else " **Without the extra `novelty`: the isolation forest alone.**"),
+        results["page"],
+        f"One answer takes {single['p50_ms']:.1f} ms (99 of 100: {single['p99_ms']:.1f} ms); training "
+        f"{results['training_cost']['python_s']:,.0f} CPU-s.",
+    ]
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Results], list[str]]]] = {
     "stream": ("Stream: how many records a second", _stream),
     "nightly": ("Nightly: beside DuckDB and Polars", _nightly),
@@ -392,6 +452,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Results], list[str]]]] = {
     "cascade": ("Cascade: reconciliation by a rule set", _cascade),
     "accuracy": ("Accuracy: breaks by reason", _accuracy),
     "fraud": ("Fraud: the public benchmark", _fraud),
+    "scores": ("Fraud: scores in the stream", _scores),
+    "fraud_scoring": ("Fraud: one payment, a batch, its reasons", _fraud_scoring),
+    "novelty": ("Fraud: models without labels", _novelty),
+    "alerts": ("Alerts: from payment to decision", _alerts),
     "backfill": ("Backfill: history from files to a published date", _backfill),
 }
 

@@ -27,6 +27,9 @@ from pyspark.sql.types import (
 
 from paylake.contracts import (
     BUSINESS_DAYS,
+    FRAUD_PARTIAL,
+    FRAUD_SIGNALS,
+    LABELS,
     LOCATIONS,
     MERCHANTS,
     OPERATIONS_RECONCILE_LEDGERS,
@@ -40,6 +43,7 @@ from paylake.contracts import (
 )
 from paylake.contracts.table import FAILED_CHECKS, Field, TableContract
 from paylake.contracts.topics import LEDGERS, PG_TRANSACTIONS
+from paylake.indexes.fraud_index import first_scores, signals_once, standing_labels
 from paylake.indexes.payments import Sources, payments
 
 NOON = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
@@ -119,6 +123,12 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "transaction_flags": {"policy_flags": ["PEP"]},
     "compliance_rules": {"measure": "RISK_SCORE", "time_window": "PAYMENT"},
     "compliance_index": {"entity_type": "USER"},
+    "fraud_partial": {"status": "SUCCESS", "anomaly_type": "normal", "decision": "APPROVE", "score": 0.1, "reasons": []},
+    "fraud_index": {"anomaly_type": "normal", "decision": "APPROVE", "score": 0.1, "reasons": []},
+    "fraud_signals": {"fraud_score": 0.5, "fraud_id": "f1"},
+    "fraud_score_changes": {"fraud_id": "f1", "score_after": 0.5},
+    "fraud_profiles": {"role": "USER"},
+    "labels": {"label": "FRAUD", "source": "CHARGEBACK"},
     "aml_alert": {"alert_kind": "STRUCTURING", "direction": "IN", "transaction_ids": ["t1"]},
 }
 
@@ -151,6 +161,9 @@ def sources(spark: SparkSession, business_date: date = TODAY, **frames: DataFram
     }  # fmt: skip
     none = {name: spark.createDataFrame([], contract.schema) for name, contract in contracts.items()}
     none["payments"] = payments(spark.createDataFrame([], RECONCILIATION_INDEX.schema))
+    none["scores"] = first_scores(spark.createDataFrame([], FRAUD_PARTIAL.schema))
+    none["signals"] = signals_once(spark.createDataFrame([], FRAUD_SIGNALS.schema))
+    none["labels"] = standing_labels(spark.createDataFrame([], LABELS.schema))
     return Sources(business_date, **{**none, **frames})
 
 

@@ -2,13 +2,15 @@
 
 Three payments agree, and one in yen; two more are the same payment made twice. Three differ between the ledgers, one
 has lost a leg that comes before the second run, and one has a leg in quarantine. Between the runs asha and ben work on
-the breaks. Before the second one come files of banks, processors and dimensions.
+the breaks. Before the second one come files of banks, processors and dimensions, and what is known of fraud: all payments
+but one are scored, four of them stand out, four have a label, and one has signals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from paylake import act_store, breaks, ingest, ingest_dimensions, nightly, resolutions, tables
 from paylake.consumers import INDEXES, Index
-from paylake.contracts import ALL, BREAKS
+from paylake.contracts import ALL, BREAKS, FRAUD_PARTIAL, FRAUD_SIGNALS, LABELS
 from paylake.contracts.resolution import ActKind
 from paylake.reconcile import Horizon
 from paylake.reconciliation.rules import Rules
@@ -25,7 +27,7 @@ from paylake.resolution.acts import Act
 from paylake.resolution.life import Limits
 from paylake.statements import formats
 from paylake.statements.mapping import read_mapping
-from tests.builders import NOON
+from tests.builders import NOON, rows
 from tests.stream_harness import Log, Reader, feed, open_stream, write_controls
 
 D = date(2026, 3, 31)
@@ -83,6 +85,36 @@ DIMENSIONS: dict[str, str] = {
 }  # fmt: skip
 """u1 is not identified yet, u2 is politically exposed, u9 is blacklisted."""
 
+SCORED: dict[str, Any] = {
+    "model_name": "scorecard", "model_version": "1", "features_version": "1", "features": [1.0, 0.25], "confidence": 0.9,
+}  # fmt: skip
+STANDS_OUT: tuple[dict[str, Any], ...] = (
+    {"transaction_id": "off", "amount": Decimal(500), "score": 0.95, "anomaly_type": "fraudulent", "decision": "DECLINE",
+     "rules": ["AMOUNT_LIMIT"], "reasons": [("AMOUNT_LIMIT", "Too much.", "amount", 500.0, 100.0)]},
+    {"transaction_id": "off", "amount": Decimal(500), "batch": 2},
+    {"transaction_id": "double a", "user_id": "u9", "merchant_id": "m9", "amount": Decimal(40), "score": 0.9,
+     "anomaly_type": "fraudulent", "decision": "DECLINE"},
+    {"transaction_id": "double b", "user_id": "u9", "merchant_id": "m9", "amount": Decimal(40), "score": 0.6,
+     "anomaly_type": "suspicious", "decision": "REVIEW", "rules": ["DUPLICATE_AMOUNT"]},
+    {"transaction_id": "yen", "amount": Decimal(1000), "currency": "JPY", "score": 0.7, "anomaly_type": "suspicious",
+     "decision": "REVIEW"},
+)  # fmt: skip
+"""`off` came again, and was scored as normal by then; `good 2` was never scored."""
+
+SIGNALS: tuple[dict[str, Any], ...] = (
+    {"transaction_id": "good 0", "fraud_id": "s2", "fraud_score": 0.8, "recorded_at": NOON + timedelta(hours=2)},
+    {"transaction_id": "good 0", "fraud_id": "s1", "fraud_score": 0.3, "recorded_at": NOON + timedelta(hours=1)},
+    {"transaction_id": "good 0", "fraud_id": "s1", "fraud_score": 0.3, "recorded_at": NOON + timedelta(hours=3)},
+)
+SAID: tuple[dict[str, Any], ...] = (
+    {"transaction_id": "off", "label": "FRAUD"},
+    {"transaction_id": "twice", "label": "FRAUD"},
+    {"transaction_id": "double a", "label": "FRAUD"},
+    {"transaction_id": "double a", "label": "GENUINE", "source": "ANALYST"},
+    {"transaction_id": "double b", "label": "GENUINE", "source": "ANALYST"},
+)
+"""`twice` is a fraud that nothing had flagged; of `double a` the customer complained, and an analyst knows better."""
+
 
 def build(spark: SparkSession, lake: str) -> None:
     """Make the lake; tables that nothing writes are empty."""
@@ -99,6 +131,7 @@ def build(spark: SparkSession, lake: str) -> None:
     write_controls(spark, lake, log.controls())
     _files(spark, lake)
     _dimensions(spark, lake)
+    _fraud(spark, lake)
     _night(spark, lake, SECOND_AT, INDEXES)
     for contract in REFERENCE_TABLES:
         reference(spark, lake, contract)
@@ -131,6 +164,17 @@ def _day(log: Log) -> None:
 def _differs(log: Log, transaction_id: str, gateway: str, core: str, **parts: Any) -> None:
     log.pay(transaction_id, without=["core"], amount=gateway, **parts)
     log.post("core", transaction_id, amount=core, **parts)
+
+
+def _fraud(spark: SparkSession, lake: str) -> None:
+    """As the stream leaves it: one row per record, also of one that came again."""
+    tables.create(spark, lake, FRAUD_PARTIAL, FRAUD_SIGNALS, LABELS)
+    plain = [{"transaction_id": name} for name in ("good 0", "good 1", "off too", "late", "rejected")]
+    missed = {"transaction_id": "twice", "amount": Decimal(70), "merchant_id": "m3"}
+    scored = [{**SCORED, **row} for row in (*plain, missed, *STANDS_OUT)]
+    tables.append(rows(spark, FRAUD_PARTIAL, *scored), lake, FRAUD_PARTIAL)
+    tables.append(rows(spark, FRAUD_SIGNALS, *SIGNALS), lake, FRAUD_SIGNALS)
+    tables.append(rows(spark, LABELS, *SAID), lake, LABELS)
 
 
 def _night(spark: SparkSession, lake: str, at: datetime, indexes: Collection[Index] = ()) -> None:

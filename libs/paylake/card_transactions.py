@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from paylake.errors import SettingsError
-from paylake.fraud.transactions import SHAPE, Transactions, in_order
+from paylake.fraud.handbook.transactions import SHAPE, Transactions, in_order
 
 
 def read(path: Path) -> Transactions:

@@ -30,6 +30,9 @@ COMMANDS: dict[str, Command] = {
     "key": Command("make the secret key of the card tokens", "paylake.cli:key"),
     "simulate": Command("send simulated payments, with a known truth", "paylake.simulation.command:main"),
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
+    "score": Command("score the gateway's payments for fraud as they arrive", "paylake.pipeline:score"),
+    "alerts": Command("show live fraud alerts, newest first", "paylake.alerts_command:main"),
+    "train": Command("train a model of fraud from a lake, or judge those that there are", "paylake.train_command:main"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
     "ingest": Command("take bank statements and processors' reports, and prove them", "paylake.ingest_command:main"),
     "dimensions": Command(
@@ -120,6 +123,8 @@ def _load(name: str, command: Command) -> Callable[[list[str]], int]:
         missing = (error.name or "").partition(".")[0]
         if missing in ("pyspark", "delta", "pandas"):
             raise SettingsError(f"`paylake {name}` needs {missing}: install it with pip install 'paylake[local]'.") from None
+        if missing in ("mlflow", "onnx", "onnxruntime", "sklearn", "sqlalchemy", "xgboost"):
+            raise SettingsError(f"`paylake {name}` needs {missing}: install it with pip install 'paylake[fraud]'.") from None
         raise
     return loaded
 

@@ -13,6 +13,11 @@ from paylake import tables, views
 from paylake.contracts import (
     AML_ALERT,
     COMPLIANCE_INDEX,
+    FRAUD_INDEX,
+    FRAUD_PARTIAL,
+    FRAUD_SCORE_CHANGES,
+    FRAUD_SIGNALS,
+    LABELS,
     LOCATIONS,
     MERCHANT_INDEX,
     MERCHANTS,
@@ -35,6 +40,7 @@ from paylake.contracts.views.published import V_PUBLISHED_RUNS, V_RECONCILIATION
 from paylake.contracts.views.statements import V_PAYOUT_TIEOUT, V_SETTLEMENT_LINES, V_STATEMENT_LINES, V_STATEMENTS
 from paylake.errors import SettingsError
 from paylake.indexes.compliance_index import aml_alert, compliance_index
+from paylake.indexes.fraud_index import first_scores, fraud_index, fraud_score_changes, signals_once, standing_labels
 from paylake.indexes.merchant_index import merchant_index
 from paylake.indexes.operations_index import operations_index
 from paylake.indexes.payments import Sources, payments
@@ -45,6 +51,9 @@ from paylake.indexes.versions import with_news
 
 HISTORY = timedelta(days=30)
 """How far back an index looks for what is usual."""
+
+AROUND = timedelta(days=2)
+"""How long before or after its business date a payment is scored: the gateway's clock may be wrong, its record late."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ INDEXES: tuple[Index, ...] = (
     Index(AML_ALERT, aml_alert),
     Index(MERCHANT_INDEX, merchant_index),
     Index(USER_SPEND_INDEX, user_spend_index),
+    Index(FRAUD_INDEX, fraud_index),
+    Index(FRAUD_SCORE_CHANGES, fraud_score_changes),
     Index(SETTLEMENT_SCHEDULE, settlement_schedule),
     Index(OPERATIONS_INDEX, operations_index, is_awaited=False),
 )
@@ -166,6 +177,10 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
     )
     lines = _posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES).localCheckpoint()
     earlier = before.unionByName(_older(published, lines, business_date))
+    since, until = F.lit(business_date - AROUND), F.lit(business_date + AROUND)
+    scores = tables.read_or_empty(spark, lake, FRAUD_PARTIAL).where(F.col("ingest_date").between(since, until))
+    signals = tables.read_or_empty(spark, lake, FRAUD_SIGNALS).where(F.col("event_date") >= since)
+    labels = tables.read_or_empty(spark, lake, LABELS)
     return Sources(
         business_date=business_date,
         # several indexes read them: once is enough
@@ -174,13 +189,27 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
         payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS).localCheckpoint(),
         statements=_posted(spark, lake, V_STATEMENTS, STATEMENTS),
         statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES).localCheckpoint(),
-        merchants=_or_empty(spark, lake, MERCHANTS),
-        users=_or_empty(spark, lake, USERS),
-        locations=_or_empty(spark, lake, LOCATIONS),
-        policies=_or_empty(spark, lake, POLICIES),
+        merchants=tables.read_or_empty(spark, lake, MERCHANTS),
+        users=tables.read_or_empty(spark, lake, USERS),
+        locations=tables.read_or_empty(spark, lake, LOCATIONS),
+        policies=tables.read_or_empty(spark, lake, POLICIES),
         business_days=days,
-        operations=_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS),
+        operations=tables.read_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS),
+        scores=_once(first_scores(_about(latest, scores))),
+        signals=_once(signals_once(_about(latest, signals))),
+        labels=_once(standing_labels(_about(latest, labels))),
     )
+
+
+def _about(payments: DataFrame, rows: DataFrame) -> DataFrame:
+    """The rows about some payments."""
+    return rows.join(payments.select("transaction_id"), on="transaction_id", how="left_semi")
+
+
+def _once(rows: DataFrame) -> DataFrame:
+    """The rows, computed once. Where there is none, whatever they are joined with is planned without them."""
+    found = rows.localCheckpoint()
+    return found.where(F.lit(False)) if found.isEmpty() else found
 
 
 def _older(published: DataFrame, lines: DataFrame, business_date: date) -> DataFrame:
@@ -195,9 +224,3 @@ def _posted(spark: SparkSession, lake: str, view: View, contract: TableContract)
     if not all(tables.exists(spark, lake, needed) for needed in (STATEMENT_FILES, contract)):
         return spark.createDataFrame([], contract.schema)
     return views.read(spark, lake, view)
-
-
-def _or_empty(spark: SparkSession, lake: str, contract: TableContract) -> DataFrame:
-    if not tables.exists(spark, lake, contract):
-        return spark.createDataFrame([], contract.schema)
-    return tables.read(spark, lake, contract)

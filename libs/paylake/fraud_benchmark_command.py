@@ -47,8 +47,8 @@ def main(argv: Sequence[str]) -> int:
     if settings.folds < 1:
         raise SettingsError(f"--folds: {settings.folds} is less than 1; for example --folds 4.")
     try:
-        from paylake.fraud.benchmark import benchmark
-        from paylake.fraud.page import page
+        from paylake.fraud.handbook.benchmark import benchmark
+        from paylake.fraud.handbook.page import page
     except ModuleNotFoundError as error:
         raise SettingsError(f"`paylake benchmark fraud` needs {error.name}: pip install 'paylake[fraud]'.") from None
     transactions = read(settings.data)

@@ -36,17 +36,11 @@ APPENDED = (LEDGER_ENTRIES, QUARANTINE, RECONCILIATION_PARTIAL)
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(streams.Reading):
     """When the driver reads, ticks, maintains and gives up."""
 
-    available_now: bool = False
-    interval: timedelta = timedelta(seconds=1)
-    max_offsets_per_trigger: int | None = None
     driver_ticks: bool = True
     tick_every: timedelta = timedelta(seconds=1)
-    fail_on_data_loss: bool = True
-    patience: timedelta = timedelta(minutes=10)
-    maintain_every: int = 200
 
 
 @dataclass

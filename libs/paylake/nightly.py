@@ -24,6 +24,7 @@ from paylake.contracts import (
     BREAKS,
     BUSINESS_DAYS,
     CONTROL_TOTALS,
+    FRAUD_INDEX,
     LEDGER_ENTRIES,
     OPEN_ITEMS,
     QUARANTINE,
@@ -153,7 +154,8 @@ def build_final_aggregate(
         made = {change.index.contract: change.rows.where("is_current") for change in more.by_index}
         refuse_unless_kept({RECONCILIATION_INDEX: added, BREAKS: news, **made})
         flags, lines = more.current(TRANSACTION_FLAGS), more.sources.settlement_lines
-        aggregated = versions.aggregate(latest.withColumn("run_id", F.lit(run_id)), flags, lines)
+        scores, fraud = more.sources.scores, more.current(FRAUD_INDEX)
+        aggregated = versions.aggregate(latest.withColumn("run_id", F.lit(run_id)), flags, lines, scores, fraud)
         tables.replace_where(aggregated, lake, AGGREGATE_INDEX, f"business_date = DATE'{business_date}'")
         consumers.write(lake, business_date, more)
         _write_versions(lake, business_date, added, closed, run_id, run_at)

@@ -22,6 +22,7 @@ from paylake.settings import KafkaSettings, parse_settings, setting
 from paylake.topics import TopicSpec, create_topics
 
 STREAM_JOB = "streaming/reconcile_ledgers.py"
+SCORE_JOB = "streaming/score_transactions.py"
 BATCH_JOB = "batch/build_batch_index.py"
 AGGREGATE_JOB = "aggregate/build_final_aggregate.py"
 
@@ -49,6 +50,17 @@ def stream(argv: Sequence[str]) -> int:
     settings = parse_settings(module.ReconcileLedgersSettings, argv, prog="paylake stream")
     log_to_stderr()
     module.main(build_session("reconcile_ledgers"), settings)
+    return 0
+
+
+def score(argv: Sequence[str]) -> int:
+    """`paylake score`: the streaming job of the fraud scores, with its own settings."""
+    from paylake.session import build_session, log_to_stderr
+
+    module = job(SCORE_JOB)
+    settings = parse_settings(module.ScoreTransactionsSettings, argv, prog="paylake score")
+    log_to_stderr()
+    module.main(build_session("score_transactions"), settings)
     return 0
 
 
@@ -91,6 +103,7 @@ class DemoSettings:
     lateness: str = setting("0.002", "share of the payments of which a leg arrives minutes late")
     malformed: str = setting("0.0005", "share of the payments of which a record is malformed")
     currencies: str = setting("INR", "INR, or mix: seven currencies by country", choices=("INR", "mix"))
+    fraud: str = setting("0.01", "share of the payments that belong to campaigns of fraud: 0.01 or 1%; 0: no fraud channels")
     business_date: date = setting(date(2026, 1, 15), "the simulated business date")
     out: Path = setting(Path("build/demo"), "folder of the demo; emptied first")
 
@@ -120,13 +133,15 @@ def say(text: str) -> None:
 
 def demo(argv: Sequence[str]) -> int:
     """`paylake demo`: the whole pipeline on simulated payments, scored against their truth."""
+    from paylake.simulation.command import share_of
+
     settings = parse_settings(DemoSettings, argv, prog="paylake demo")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)
     out, began = settings.out, time.monotonic()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    stages = Stages(total=8)
+    stages = Stages(total=8 + 3 * bool(share_of(settings.fraud)))
     with _broker(stages, out) as kafka:
         figures = _run_stages(settings, kafka, stages)
     seconds = time.monotonic() - began
@@ -150,12 +165,14 @@ def _broker(stages: Stages, out: Path) -> Iterator[KafkaSettings]:
 
 
 def _run_stages(settings: DemoSettings, kafka: KafkaSettings, stages: Stages) -> str:
+    from paylake import demo_fraud
     from paylake.ledger_driver import LedgerDriver, Schedule
     from paylake.reconcile import BatchReport, Horizon
     from paylake.reconciliation.rules import Rules
     from paylake.session import build_session
     from paylake.simulation import FaultRates, Plan, publish
     from paylake.simulation.command import share_of
+    from paylake.simulation.feed_publisher import publish_feed
     from paylake.token_key import create_key_file
 
     out, lake, truth = settings.out, str(settings.out / "lake"), settings.out / "truth"
@@ -167,9 +184,12 @@ def _run_stages(settings: DemoSettings, kafka: KafkaSettings, stages: Stages) ->
         faults=FaultRates(**rates),
         currencies=settings.currencies,
         start=datetime.combine(settings.business_date, datetime.min.time(), tzinfo=UTC),
+        fraud=share_of(settings.fraud),
     )
     with stages.stage("simulate", f"Simulating {settings.payments:,} payments in three ledgers"):
         totals = publish(plan, kafka, truth, _progress("records sent"))
+        if plan.fraud:
+            publish_feed(plan, kafka, until=plan.start + plan.span)
     create_key_file(out / "token.key")
     with stages.stage("spark", "Starting Spark"):
         spark = build_session("paylake-demo")
@@ -186,6 +206,11 @@ def _run_stages(settings: DemoSettings, kafka: KafkaSettings, stages: Stages) ->
         driver.run(Schedule(available_now=True, max_offsets_per_trigger=150_000, driver_ticks=False))
     with stages.stage("files", "Taking dimensions, the processor's reports and the bank's statements"):
         say(f"      {_take_files(spark, lake, settings, truth)}")
+    if plan.fraud:
+        with stages.stage("training", "Training a fraud model on other simulated days"):
+            say(f"      {demo_fraud.train(settings.out, settings.currencies)}")
+        with stages.stage("scores", "Scoring the gateway's payments as a stream, with that model"):
+            demo_fraud.score(spark, kafka, lake, settings.out, say)
     batch, aggregate = job(BATCH_JOB), job(AGGREGATE_JOB)
     kafka_flags = {"bootstrap_servers": kafka.bootstrap_servers}
     with stages.stage("nightly", f"Recomputing, proving and publishing {settings.business_date}"):
@@ -193,8 +218,12 @@ def _run_stages(settings: DemoSettings, kafka: KafkaSettings, stages: Stages) ->
         aggregate.main(spark, aggregate.BuildFinalAggregateSettings(business_date=settings.business_date, lake=lake))
     with stages.stage("quality", "Validating what is published, with Data Docs"):
         say(f"      {_validate(spark, lake, out)}")
+    alerts = None
+    if plan.fraud:
+        with stages.stage("alerts", "Deciding on the same payments by rules, then on live ones in real-time mode"):
+            alerts = demo_fraud.alert(spark, kafka, lake, settings.out, plan.start)
     with stages.stage("report", "Scoring against the truth and writing the report"):
-        return _report(spark, lake, settings, truth, stages.seconds)
+        return _report(spark, lake, settings, truth, stages.seconds, alerts)
 
 
 def _take_files(spark: Any, lake: str, settings: DemoSettings, truth: Path) -> str:
@@ -230,11 +259,11 @@ def _validate(spark: Any, lake: str, out: Path) -> str:
     return f"{checked} expectations of {len(results)} tables; failed: {', '.join(failed) or 'none'}"
 
 
-def _report(spark: Any, lake: str, settings: DemoSettings, truth: Path, seconds: Mapping[str, float]) -> str:
+def _report(spark: Any, lake: str, settings: DemoSettings, truth: Path, seconds: Mapping[str, float], alerts: Any) -> str:
     from paylake.report.command import collect_figures, print_summary, write_report
 
     payments = spark.read.parquet(str(truth / "payments"))
-    figures = collect_figures(spark, lake, settings.business_date, payments, seconds)
+    figures = collect_figures(spark, lake, settings.business_date, payments, seconds, alerts)
     write_report(figures, settings.out)
     return print_summary(figures)
 

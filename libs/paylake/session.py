@@ -94,6 +94,8 @@ def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: 
     settings = dict(CONFIG)
     if not under_submit:
         builder = builder.master(os.environ.get("PAYLAKE_MASTER", "local[*]"))
+        # models run in Python workers: in this interpreter, where the package is, and not in the first of the path
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         settings |= LOCAL_CONFIG | {"spark.driver.extraJavaOptions": _jvm_options()}
     if jars:
         settings["spark.jars"] = ",".join(jars)

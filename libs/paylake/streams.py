@@ -45,14 +45,27 @@ class StreamPlan:
     max_offsets_per_trigger: int | None = None
     interval: timedelta | None = timedelta(seconds=1)
     fail_on_data_loss: bool = True
+    topics: tuple[str, ...] = READ_TOPICS
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How long a driver reads, in which batches, after how many it maintains its tables, and when it gives up."""
+
+    available_now: bool = False
+    interval: timedelta = timedelta(seconds=1)
+    max_offsets_per_trigger: int | None = None
+    fail_on_data_loss: bool = True
+    patience: timedelta = timedelta(minutes=10)
+    maintain_every: int = 200
 
 
 def read_topics(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan) -> DataFrame:
-    """One row per Kafka record of the three ledgers and the clock."""
+    """One row per Kafka record of the plan's topics."""
     reader = (
         spark.readStream.format("kafka")
         .options(**kafka.spark_options())
-        .option("subscribe", ",".join(READ_TOPICS))
+        .option("subscribe", ",".join(plan.topics))
         .option("startingOffsets", plan.starting_offsets)
         .option("failOnDataLoss", str(plan.fail_on_data_loss).lower())
         # the defaults of a minute and more would hide a broker's absence for minutes
@@ -74,7 +87,7 @@ def start(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan, process: 
     def take(batch: DataFrame, number: int) -> None:
         if stop.asked.is_set():
             raise StopAsked(number)
-        process(batch, number, batch_ends(spark, plan.checkpoint, number))
+        process(batch, number, batch_ends(spark, plan.checkpoint, number, plan.topics))
 
     writer = read_topics(spark, kafka, plan).writeStream.foreachBatch(take).option("checkpointLocation", plan.checkpoint)
     if plan.interval is None:
@@ -82,12 +95,15 @@ def start(spark: SparkSession, kafka: KafkaSettings, plan: StreamPlan, process: 
     return writer.trigger(processingTime=f"{int(plan.interval.total_seconds() * 1000)} milliseconds").start()
 
 
-def batch_ends(spark: SparkSession, checkpoint: str, batch: int) -> Ends:
-    """The offsets before which a micro-batch ends, as its checkpoint planned them: also where it read nothing."""
+def batch_ends(spark: SparkSession, checkpoint: str, batch: int, topics: tuple[str, ...] = READ_TOPICS) -> Ends:
+    """The offsets before which a micro-batch ends, as its checkpoint planned them: also where it read nothing.
+
+    The clock is left out: who reads it again reads the same ticks.
+    """
     text = _read_text(spark, f"{checkpoint}/offsets/{batch}")
-    planned = (line for line in reversed(text.splitlines()) if any(f'"{t}"' in line for t in READ_TOPICS))
+    planned = (line for line in reversed(text.splitlines()) if any(f'"{t}"' in line for t in topics))
     offsets: dict[str, dict[str, int]] = json.loads(next(planned, "{}"))
-    return {t: {int(p): o for p, o in parts.items()} for t, parts in offsets.items() if t in TOPIC_LEDGERS}
+    return {t: {int(p): o for p, o in parts.items()} for t, parts in offsets.items() if t in topics and t != CLOCK}
 
 
 def _read_text(spark: SparkSession, path: str) -> str:

@@ -85,9 +85,22 @@ def read(spark: SparkSession, lake: str, contract: TableContract, version: int |
         ) from error
 
 
-def append(df: DataFrame, lake: str, contract: TableContract, txn: Txn | None = None) -> None:
-    """Append rows; with a `txn`, at most once."""
+def read_or_empty(spark: SparkSession, lake: str, contract: TableContract) -> DataFrame:
+    """The table as `read` gives it; no rows where it is not there."""
+    return read(spark, lake, contract) if exists(spark, lake, contract) else spark.createDataFrame([], contract.schema)
+
+
+def append(
+    df: DataFrame,
+    lake: str,
+    contract: TableContract,
+    txn: Txn | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Append rows, and say in the commit what they are; with a `txn`, at most once."""
     writer = conform(df, contract).write.format("delta").mode("append")
+    if metadata is not None:
+        writer = writer.option("userMetadata", json.dumps(metadata, sort_keys=True))
     if txn is not None:
         writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
     writer.save(location(lake, contract))

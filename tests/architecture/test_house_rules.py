@@ -14,8 +14,10 @@ SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE
 JOBS = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "jobs").rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in (SOURCES | JOBS).items()}
 
+SCORES_IN_PYTHON = {"fraud/arrivals.py"}
+"""Models are Python. They see columns of thousands of payments, and never a row."""
 BUILDS_A_SESSION = {"session.py"}
-WRITES = {"tables.py", "files.py", "streams.py", "history.py", "simulation/bulk.py"}
+WRITES = {"tables.py", "files.py", "streams.py", "history.py", "simulation/bulk.py", "alert_driver.py"}
 TALKS_TO_PEOPLE = ("cli.py", "pipeline.py", "report/", "session.py")
 EXACT = (
     "columns/", "payments/", "statements/", "dimensions/", "matching/", "reconciliation/", "indexes/", "resolution/",
@@ -95,7 +97,7 @@ def test_only_what_people_read_is_printed() -> None:
 def test_no_row_is_handled_by_python() -> None:
     python_code = {"udf", "pandas_udf", "applyInPandas", "mapInPandas", "mapInArrow", "applyInPandasWithState",
                    "transformWithStateInPandas", "toPandas", "foreach", "mapPartitions", "flatMap"}  # fmt: skip
-    assert those_with(lambda tree: python_code & set(names(tree))) == set()
+    assert those_with(lambda tree: python_code & set(names(tree))) == SCORES_IN_PYTHON
 
 
 def test_nothing_near_money_is_a_binary_fraction() -> None:

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},
     "resolution": CORE | {"resolution"},
-    "fraud": frozenset({"errors", "fraud"}),
+    "fraud": CORE | {"fraud", "dimensions"},
     "indexes": CORE | NOUNS - {"simulation"},
     "simulation": CORE | {"simulation", "settings"},
     "settings": frozenset({"errors"}),

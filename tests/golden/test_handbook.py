@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from paylake.card_transactions import read
-from paylake.fraud import features, measures, models, protocol, published
-from paylake.fraud.models import Model
-from paylake.fraud.protocol import Split
-from paylake.fraud.transactions import Transactions
+from paylake.fraud.handbook import features, measures, models, protocol, published
+from paylake.fraud.handbook.models import Model
+from paylake.fraud.handbook.protocol import Split
+from paylake.fraud.handbook.transactions import Transactions
 
 pytestmark = pytest.mark.slow
 START = date(2018, 7, 25)

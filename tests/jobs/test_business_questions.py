@@ -194,6 +194,35 @@ def test_fraud_analysts_see_what_is_suspicious_at_once(ask: Ask) -> None:
     ]
 
 
+def test_fraud_analysts_see_what_to_look_at_and_how_often_that_is_right(ask: Ask) -> None:
+    assert ask("payments_to_look_at", "transaction_id", "currency", "score", "decision", "rules", "signal_score") == [
+        ("yen", "JPY", 0.7, "REVIEW", [], None), ("good 0", "INR", 0.1, "APPROVE", [], 0.8),
+    ]  # fmt: skip
+    columns = ("model_name", "model_version", "flagged", "flagged_labelled", "flagged_fraud", "labelled_fraud",
+               "alert_precision", "judged_precision", "alert_recall")  # fmt: skip
+    assert ask("alert_precision", *columns) == [
+        ("scorecard", "1", 4, 3, 1, 2, money("0.25"), money("0.333333"), money("0.5"))
+    ]
+    assert ask("rules_that_were_broken", "reason_code", "payments", "labelled", "labelled_fraud") == [
+        ("AMOUNT_LIMIT", 1, 1, 1), ("DUPLICATE_AMOUNT", 1, 1, 0),
+    ]  # fmt: skip
+    assert ask("score_changes", "transaction_id", "fraud_id", "score_before", "score_after") == [
+        ("good 0", "s1", None, 0.3), ("good 0", "s2", 0.3, 0.8),
+    ]  # fmt: skip
+    columns = ("user_id", "currency", "doubtful", "fraudulent", "highest_score", "known_frauds")
+    assert ask("customers_with_frauds", *columns) == [
+        ("u1", "INR", 0, 1, 0.95, 2), ("u9", "INR", 1, 1, 0.9, 0), ("u1", "JPY", 1, 0, 0.7, 0),
+    ]  # fmt: skip
+
+
+def test_fraud_analysts_know_from_labels_which_money_was_kept_missed_and_blocked(ask: Ask) -> None:
+    # the yen have no label: nobody knows
+    assert ask("money_prevented", "currency", "prevented_payments", "prevented_amount", "reviewed_amount", "missed_payments",
+               "missed_amount", "blocked_good_payments", "blocked_good_amount", "held_up_good_amount") == [
+        ("INR", 1, money("500"), money("0"), 1, money("70"), 1, money("40"), money("40"))
+    ]  # fmt: skip
+
+
 def test_operations_see_what_is_overdue_posted_twice_and_waiting(ask: Ask) -> None:
     assert ask("overdue_breaks", "owner", "transaction_id", "state") == [
         ("core banking operations", "rejected", "OPEN"), ("ledger operations", "twice", "IN_REVIEW"),

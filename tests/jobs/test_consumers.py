@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +12,20 @@ from pyspark.sql import functions as F
 
 from paylake import consumers, nightly, tables, views
 from paylake.consumers import INDEXES, Changes
-from paylake.contracts import AGGREGATE_INDEX, MERCHANT_INDEX, MERCHANTS, RUN_CONTROLS
+from paylake.contracts import (
+    AGGREGATE_INDEX,
+    FRAUD_INDEX,
+    FRAUD_PARTIAL,
+    FRAUD_SCORE_CHANGES,
+    FRAUD_SIGNALS,
+    LABELS,
+    MERCHANT_INDEX,
+    MERCHANTS,
+    RUN_CONTROLS,
+)
 from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
-from paylake.contracts.views.merchants import V_MERCHANT_DAILY
-from tests.builders import as_dicts
+from paylake.contracts.views.merchants import V_MERCHANT_DAILY, V_USER_SPEND
+from tests.builders import as_dicts, rows
 from tests.business_lake import SECOND, D
 from tests.stream_harness import Crash, copied
 
@@ -66,6 +77,54 @@ def test_the_aggregate_says_in_its_table_what_its_view_says(spark: SparkSession,
     assert shown["good 1"]["compliance_flag"] == "REQUIRES_KYC"
     assert shown["double a"]["compliance_flag"] == "HIGH_RISK"
     assert (shown["good 0"]["psp"], str(shown["good 0"]["settled_amount"])) == ("example_processor", "100.000000")
+
+
+FRAUD = ("fraud_score", "fraud_decision", "fraud_features", "label", "label_source")
+
+
+def aggregated(spark: SparkSession, lake: str) -> dict[str, tuple[object, ...]]:
+    """What the aggregate says of each payment's fraud."""
+    return {
+        r["transaction_id"]: tuple(r[name] for name in FRAUD) for r in tables.read(spark, lake, AGGREGATE_INDEX).collect()
+    }
+
+
+def test_models_learn_from_the_score_that_came_first_and_from_labels_as_of_the_run(spark: SparkSession, lake: str) -> None:
+    said = aggregated(spark, lake)
+    assert {name: said[name] for name in ("off", "double a", "good 0", "good 2")} == {
+        "off": (0.95, "DECLINE", [1.0, 0.25], "FRAUD", "CHARGEBACK"),
+        "double a": (0.9, "DECLINE", [1.0, 0.25], "GENUINE", "ANALYST"),
+        "good 0": (0.1, "APPROVE", [1.0, 0.25], None, None),
+        "good 2": (None,) * 5,
+    }
+
+
+def test_a_label_that_comes_late_makes_one_new_version_and_a_run_that_publishes_it(spark: SparkSession, lake: str) -> None:
+    before = aggregated(spark, lake)
+    tables.append(rows(spark, LABELS, {"transaction_id": "yen", "label": "FRAUD", "source": "ANALYST"}), lake, LABELS)
+    assert aggregated(spark, lake) == before
+    run = publish(spark, lake)
+    assert (run.changed, run.run_id) == (True, f"{D}-003")
+    versions = tables.read(spark, lake, FRAUD_INDEX).where(f"run_id = '{run.run_id}' OR closed_by_run_id IS NOT NULL")
+    assert as_dicts(versions, "transaction_id", "label", "is_current", "run_id") == [
+        {"transaction_id": "yen", "label": "FRAUD", "is_current": True, "run_id": run.run_id},
+        {"transaction_id": "yen", "label": None, "is_current": False, "run_id": SECOND},
+    ]
+    now = (0.7, "REVIEW", [1.0, 0.25], "FRAUD", "ANALYST")
+    assert aggregated(spark, lake) == {**before, "yen": now}
+
+
+def test_a_lake_without_scores_has_an_empty_index_and_nulls_in_the_aggregate(spark: SparkSession, lake: str) -> None:
+    for contract in (FRAUD_PARTIAL, FRAUD_SIGNALS, LABELS, FRAUD_INDEX, FRAUD_SCORE_CHANGES):
+        shutil.rmtree(Path(lake) / contract.path)
+    assert publish(spark, lake).changed
+    assert set(aggregated(spark, lake).values()) == {(None,) * 5}
+    for contract in (FRAUD_INDEX, FRAUD_SCORE_CHANGES):
+        assert as_dicts(tables.read(spark, lake, contract)) == []
+    shown = views.read(spark, lake, V_AGGREGATE_INDEX).select("transaction_id", *FRAUD)
+    assert {tuple(row)[1:] for row in shown.collect()} == {(None,) * 5}
+    spent = views.read(spark, lake, V_USER_SPEND).select("scored", "doubtful", "fraudulent", "highest_score", "known_frauds")
+    assert {tuple(row) for row in spent.collect()} == {(0, 0, 0, None, 0)}
 
 
 def test_news_in_files_alone_make_a_run_publish_and_a_crash_before_that_shows_nothing(

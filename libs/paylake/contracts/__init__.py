@@ -5,6 +5,15 @@ from __future__ import annotations
 from paylake.contracts.calendars import BUSINESS_DAYS
 from paylake.contracts.compliance import AML_ALERT, COMPLIANCE_INDEX, COMPLIANCE_RULES, TRANSACTION_FLAGS
 from paylake.contracts.dimensions import DIMENSION_DELIVERIES, DIMENSIONS_QUARANTINE, LOCATIONS, MERCHANTS, POLICIES, USERS
+from paylake.contracts.fraud import (
+    FRAUD_INDEX,
+    FRAUD_PARTIAL,
+    FRAUD_PROFILES,
+    FRAUD_QUARANTINE,
+    FRAUD_SCORE_CHANGES,
+    FRAUD_SIGNALS,
+    LABELS,
+)
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
@@ -31,6 +40,13 @@ __all__ = [
     "CONTROL_TOTALS",
     "DIMENSIONS_QUARANTINE",
     "DIMENSION_DELIVERIES",
+    "FRAUD_INDEX",
+    "FRAUD_PARTIAL",
+    "FRAUD_PROFILES",
+    "FRAUD_QUARANTINE",
+    "FRAUD_SCORE_CHANGES",
+    "FRAUD_SIGNALS",
+    "LABELS",
     "LEDGER_ENTRIES",
     "LOCATIONS",
     "MERCHANTS",
@@ -63,6 +79,9 @@ ALL: tuple[TableContract, ...] = (
     LEDGER_ENTRIES,
     QUARANTINE,
     CONTROL_TOTALS,
+    FRAUD_SIGNALS,
+    LABELS,
+    FRAUD_QUARANTINE,
     STATEMENT_FILES,
     STATEMENTS,
     STATEMENT_LINES,
@@ -76,6 +95,8 @@ ALL: tuple[TableContract, ...] = (
     DIMENSIONS_QUARANTINE,
     OPEN_ITEMS,
     RECONCILIATION_PARTIAL,
+    FRAUD_PARTIAL,
+    FRAUD_PROFILES,
     OPERATIONS_RECONCILE_LEDGERS,
     OPERATIONS_INDEX,
     BATCH_INDEX,
@@ -91,6 +112,8 @@ ALL: tuple[TableContract, ...] = (
     AML_ALERT,
     MERCHANT_INDEX,
     USER_SPEND_INDEX,
+    FRAUD_INDEX,
+    FRAUD_SCORE_CHANGES,
     SETTLEMENT_SCHEDULE,
     SETTLEMENT_FEES,
     MONITORING_PROGRAMMES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql.types import ArrayType, BooleanType, DateType, LongType, StringType, TimestampType
+from pyspark.sql.types import ArrayType, BooleanType, DateType, DoubleType, LongType, StringType, TimestampType
 
 from paylake.contracts.reconciliation import DECISION_CHECKS, DECISION_FIELDS, ITEM_FIELDS
 from paylake.contracts.resolution import BREAK_FIELDS, LIFE_FIELDS, State
@@ -128,13 +128,39 @@ AGGREGATED_FIELDS: tuple[Field, ...] = (
     Field("settled_currency", StringType(), "Currency in which it was settled; null across currencies.", nullable=True),
     Field("settled_amount", LINE_MONEY, "What was settled of it before fees, in settled_currency.", nullable=True),
     Field("settled_fee_amount", LINE_MONEY, "Fees taken from it, in settled_currency.", nullable=True),
-)
-"""What the aggregate says of a transaction beside its reconciliation: policies and settlement."""
+    Field("fraud_score", DoubleType(), "Probability of fraud from 0 to 1, as scored on arrival; null where not scored.",
+          nullable=True),
+    Field("fraud_anomaly_type", StringType(), "normal, suspicious or fraudulent, as scored.", nullable=True),
+    Field("fraud_decision", StringType(), "APPROVE, REVIEW or DECLINE, as scored.", nullable=True),
+    Field("fraud_model_version", StringType(), "Version of the model that scored it.", nullable=True),
+    Field("fraud_features_version", StringType(), "Version of the features' definitions.", nullable=True),
+    Field("fraud_features", ArrayType(DoubleType()), "The very features that the score was made of, in the order of "
+          "fraud_features_version; NaN where one was not known.", nullable=True),
+    Field("fraud_arrived_at", TimestampType(), "When the scored record arrived, UTC: the features know nothing later.",
+          nullable=True),
+    Field("label", StringType(), "FRAUD or GENUINE, as known to the run; null for a payment of which nobody has said.",
+          nullable=True),
+    Field("label_source", StringType(), "Who says so: ANALYST, CHARGEBACK or ISSUER_REPORT.", nullable=True),
+    Field("label_known_at", TimestampType(), "When the source came to know, UTC.", nullable=True),
+)  # fmt: skip
+"""What the aggregate says of a transaction beside its reconciliation: policies, settlement, and what models learn from."""
+
+FRAUD_COLUMNS: dict[str, str] = {
+    "fraud_score": "score",
+    "fraud_anomaly_type": "anomaly_type",
+    "fraud_decision": "decision",
+    "fraud_model_version": "model_version",
+    "fraud_features_version": "features_version",
+    "fraud_features": "features",
+    "fraud_arrived_at": "recorded_at",
+}
+"""Columns of the aggregate -> columns of fraud_partial from which they are taken."""
 
 AGGREGATE_INDEX = TableContract(
     name="aggregate_index",
     layer="final",
-    doc="One row per transaction: its latest state, money, risk, policy flags and settlement, for every consumer.",
+    doc="One row per transaction: its latest state, money, risk, policy flags, settlement, and what models of fraud learn "
+    "from, for every consumer.",
     fields=(
         *(f for f in ITEM_FIELDS if not f.lineage),
         *(f for f in DECISION_FIELDS if f.name != "discrepancies"),

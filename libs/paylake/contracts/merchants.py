@@ -10,6 +10,7 @@ from pyspark.sql.types import (
     DataType,
     DateType,
     DecimalType,
+    DoubleType,
     IntegerType,
     LongType,
     StringType,
@@ -173,7 +174,8 @@ MERCHANT_INDEX = versioned(
 
 USER_SPEND_INDEX = versioned(
     name="user_spend_index",
-    doc="One row per version of a customer's business date and currency: what was paid where, and what was declined.",
+    doc="One row per version of a customer's business date and currency: what was paid where, what was declined, "
+    "and what looked like fraud, or was.",
     fields=(
         Field("user_id", StringType(), "Customer who pays; has a row for each date and currency with a payment."),
         Field("business_date", DateType(), "Business date of the payments."),
@@ -217,6 +219,11 @@ USER_SPEND_INDEX = versioned(
             "payment on; null where there is none.",
         ),
         _null("last_paid_at", TimestampType(), "Latest approved payment of the date and the 30 days before, UTC."),
+        _null("scored", LongType(), "Payments that were scored for fraud; 0 where none was, null in versions from before."),
+        _null("doubtful", LongType(), "Of these, those that the score or a rule calls suspicious: to be reviewed."),
+        _null("fraudulent", LongType(), "Of these, those that they call fraudulent: to be declined."),
+        _null("highest_score", DoubleType(), "Highest probability of fraud of one payment; null where none is scored."),
+        _null("known_frauds", LongType(), "Payments of which a label says that they were fraud, scored or not."),
     ),
     key=("user_id", "business_date", "currency"),
     partition_by=("business_date",),
@@ -225,6 +232,9 @@ USER_SPEND_INDEX = versioned(
         Check("no_more_outcomes_than_attempts", "approved + declined <= attempts"),
         Check("runs_are_of_declines", "max_consecutive_declines BETWEEN 0 AND declined"),
         Check("repeated_is_three_in_an_hour", f"is_declined_repeatedly = (most_declines_in_an_hour >= {REPEATED_DECLINES})"),
+        Check("only_scored_ones_stand_out", "scored IS NULL OR doubtful + fraudulent <= scored"),
+        Check("no_more_frauds_than_attempts", "known_frauds IS NULL OR known_frauds <= attempts"),
+        Check("highest_score_share", "highest_score IS NULL OR highest_score BETWEEN 0 AND 1"),
         _share("night_share"),
     ),
 )

@@ -429,6 +429,65 @@ WHERE (b.gateway_at > a.gateway_at OR (b.gateway_at = a.gateway_at AND b.transac
   AND b.gateway_at <= a.gateway_at + INTERVAL '10' MINUTE
 ORDER BY a.user_id, a.gateway_at, a.transaction_id, b.transaction_id""",
     ),
+    Question(
+        FRAUD,
+        "payments_to_look_at",
+        "Which payments look most like fraud, and nobody has said yet what they were?",
+        """\
+SELECT business_date, transaction_id, user_id, merchant_id, amount, currency, score, anomaly_type, decision, rules,
+  signal_score
+FROM v_fraud_index
+WHERE label IS NULL AND (anomaly_type <> 'normal' OR signal_score >= 0.5)
+ORDER BY score DESC, business_date, transaction_id""",
+    ),
+    Question(
+        FRAUD,
+        "alert_precision",
+        "How many of the flagged payments were fraud, and how many frauds were flagged, so far?",
+        """\
+SELECT business_date, model_name, model_version, flagged, flagged_labelled, flagged_fraud, labelled_fraud,
+  alert_precision, judged_precision, alert_recall
+FROM v_fraud_alert_precision
+ORDER BY business_date, model_name, model_version""",
+    ),
+    Question(
+        FRAUD,
+        "money_prevented",
+        "How much money of frauds was to be declined, how much was missed, and how much good money was blocked?",
+        """\
+SELECT business_date, currency, prevented_payments, prevented_amount, reviewed_amount, missed_payments, missed_amount,
+  blocked_good_payments, blocked_good_amount, held_up_good_amount
+FROM v_fraud_prevented
+ORDER BY business_date, currency""",
+    ),
+    Question(
+        FRAUD,
+        "rules_that_were_broken",
+        "Which rules do payments break, how often, and how often was it fraud?",
+        """\
+SELECT business_date, reason_code, reason_text, payments, labelled, labelled_fraud
+FROM v_fraud_reasons
+ORDER BY business_date, payments DESC, reason_code""",
+    ),
+    Question(
+        FRAUD,
+        "score_changes",
+        "How has the outside service changed its mind about a payment, and why?",
+        """\
+SELECT transaction_id, changed_at, fraud_id, score_before, score_after, reason_code
+FROM v_fraud_score_changes
+ORDER BY transaction_id, changed_at, fraud_id""",
+    ),
+    Question(
+        FRAUD,
+        "customers_with_frauds",
+        "Whose payments look like fraud, or were fraud, on one date?",
+        """\
+SELECT business_date, user_id, currency, attempts, scored, doubtful, fraudulent, highest_score, known_frauds
+FROM v_user_spend
+WHERE doubtful + fraudulent > 0 OR known_frauds > 0
+ORDER BY business_date, highest_score DESC, user_id, currency""",
+    ),
 )
 
 OF_OPERATIONS: tuple[Question, ...] = (

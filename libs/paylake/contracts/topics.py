@@ -24,6 +24,10 @@ CBS_TRANSACTIONS = "cbs-transactions"
 MOBILE_TRANSACTIONS = "mobile-transactions"
 CLOCK = "paylake-clock"
 CONTROLS = "paylake-controls"
+FRAUD_SIGNALS_TOPIC = "fraud-signals"
+FRAUD_LABELS_TOPIC = "fraud-labels"
+FRAUD_ALERTS = "fraud-alerts"
+FRAUD_DECISIONS = "fraud-decisions"
 
 TOPICS: dict[str, Topic] = {
     PG_TRANSACTIONS: Topic("Records of the payment gateway.", partitions=2, ledger=GATEWAY),
@@ -31,6 +35,12 @@ TOPICS: dict[str, Topic] = {
     MOBILE_TRANSACTIONS: Topic("Records of the mobile banking app.", partitions=2, ledger=MOBILE),
     CLOCK: Topic("Ticks: as of a time, the ends of every ledger partition were these offsets.", partitions=1),
     CONTROLS: Topic("Control totals that each source publishes per currency and hour.", partitions=1),
+    FRAUD_SIGNALS_TOPIC: Topic("Scores of an outside inference service.", partitions=1),
+    FRAUD_LABELS_TOPIC: Topic(
+        "What somebody says of a payment later: chargebacks, analysts, issuers' reports.", partitions=1
+    ),
+    FRAUD_ALERTS: Topic("Payments that look like fraud, with reasons, within milliseconds.", partitions=2),
+    FRAUD_DECISIONS: Topic("What the gateway should do with a payment, for its final authorisation.", partitions=2),
 }
 
 REPLAY_SUFFIX = "-replay"

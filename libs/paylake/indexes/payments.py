@@ -17,7 +17,8 @@ class Sources:
 
     `payments` are those of the date, of the 30 days before it, and older ones that settlement lines of the date name.
     `settlement_lines`, `payouts`, `statements` and `statement_lines` have the columns of their contracts and come from files
-    that are posted or accepted. The dimensions are whole histories.
+    that are posted or accepted. The dimensions are whole histories. `scores`, `signals` and `labels` are of payments of the
+    date, as `first_scores`, `signals_once` and `standing_labels` give them; they have no row where nothing is scored.
     """
 
     business_date: date
@@ -32,6 +33,9 @@ class Sources:
     policies: DataFrame
     business_days: DataFrame
     operations: DataFrame
+    scores: DataFrame
+    signals: DataFrame
+    labels: DataFrame
 
 
 def payments(current: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""How each customer paid on a business date: where, how much, and what was declined."""
+"""How each customer paid on a business date: where, how much, what was declined, and what looked like fraud."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from paylake.contracts.fraud import FRAUD, FRAUDULENT, SUSPICIOUS
 from paylake.contracts.merchants import (
     LAST_NIGHT_HOUR,
     LONG_DAYS,
@@ -31,6 +32,8 @@ def user_spend_index(sources: Sources) -> DataFrame:
         sources.payments.where(date_of == F.lit(day))
         .join(merchants, on="merchant_id", how="left")
         .join(users, on="user_id", how="left")
+        .join(sources.scores.select("transaction_id", "score", "anomaly_type"), on="transaction_id", how="left")
+        .join(sources.labels.select("transaction_id", "label"), on="transaction_id", how="left")
     )
     before = sources.payments.where(date_of.between(F.lit(_back(day, LONG_DAYS)), F.lit(_back(day, 1))))
     around = sources.payments.where(date_of.between(F.lit(_back(day, 1)), F.lit(day)))
@@ -49,7 +52,7 @@ def _back(day: date, days: int) -> date:
 
 
 def _spending(payments: DataFrame) -> DataFrame:
-    """One row per customer and currency of a date: what came of the payments, where and when."""
+    """One row per customer and currency of a date: what came of the payments, where and when, and what looked like fraud."""
     approved, declined, at_night = is_approved(), is_declined(), F.hour("paid_at") <= LAST_NIGHT_HOUR
     return payments.groupBy(*KEY).agg(
         F.max("home_country").alias("home_country"),
@@ -67,6 +70,11 @@ def _spending(payments: DataFrame) -> DataFrame:
         F.size(F.collect_set("category")).alias("categories"),
         F.size(F.collect_set("country")).alias("countries"),
         F.size(F.collect_set("channel")).alias("channels"),
+        F.count("score").alias("scored"),
+        count_where(F.col("anomaly_type") == SUSPICIOUS).alias("doubtful"),
+        count_where(F.col("anomaly_type") == FRAUDULENT).alias("fraudulent"),
+        F.max("score").alias("highest_score"),
+        count_where(F.col("label") == FRAUD).alias("known_frauds"),
     )
 
 

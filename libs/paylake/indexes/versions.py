@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import reduce
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from paylake.columns.hashing import content_hash
-from paylake.contracts.indexes import AGGREGATE_INDEX, RECONCILIATION_INDEX, VERSION_FIELDS
+from paylake.contracts.indexes import AGGREGATE_INDEX, FRAUD_COLUMNS, RECONCILIATION_INDEX, VERSION_FIELDS
 from paylake.contracts.table import TableContract
 from paylake.quality import conform
 
@@ -109,10 +110,13 @@ def with_news(latest: DataFrame, known: DataFrame, contract: TableContract, run_
     return added.withColumn("is_news", F.lit(True)).unionByName(kept).unionByName(past)
 
 
-def aggregate(current: DataFrame, flags: DataFrame, settlement_lines: DataFrame) -> DataFrame:
+def aggregate(
+    current: DataFrame, flags: DataFrame, settlement_lines: DataFrame, scores: DataFrame, fraud: DataFrame
+) -> DataFrame:
     """One row per transaction, its latest state, for every consumer.
 
     `flags` has the columns of transaction_flags, one row per flagged transaction; `settlement_lines` those of its contract.
+    `scores` is one row per scored payment with columns of fraud_partial, `fraud` has those of fraud_index.
     """
     sales = settlement_lines.where("type = 'SALE' AND merchant_reference IS NOT NULL")
     settled = sales.groupBy(F.col("merchant_reference").alias("transaction_id")).agg(
@@ -128,5 +132,9 @@ def aggregate(current: DataFrame, flags: DataFrame, settlement_lines: DataFrame)
         ),
     )
     flagged = flags.select("transaction_id", "policy_ids", "policy_flags", "compliance_flag", "kyc_status")
-    both = current.join(flagged, on="transaction_id", how="left").join(settled, on="transaction_id", how="left")
-    return conform(both, AGGREGATE_INDEX)
+    # most scored payments are normal and have no row in fraud_index; a label always has one
+    scored = scores.select("transaction_id", *(F.col(of).alias(name) for name, of in FRAUD_COLUMNS.items()))
+    labelled = fraud.select("transaction_id", "label", "label_source", "label_known_at")
+    whole = reduce(lambda rows, one: rows.join(one, on="transaction_id", how="left"), (flagged, settled, scored, labelled),
+                   current)  # fmt: skip
+    return conform(whole, AGGREGATE_INDEX)

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from paylake import tables, views
+from paylake.contracts.fraud import FRAUD_PARTIAL
 from paylake.contracts.indexes import RUN_CONTROLS
 from paylake.contracts.operations import OPERATIONS_RECONCILE_LEDGERS
 from paylake.contracts.views.aggregate import V_AGGREGATE_INDEX
@@ -21,6 +22,7 @@ from paylake.errors import SourceError
 from paylake.report import figures as of
 from paylake.report.controls import latest_controls
 from paylake.report.figures import Figures
+from paylake.report.fraud import Alerts, FraudFigures, fraud_figures
 from paylake.report.page import render
 from paylake.report.score import score
 from paylake.report.speed import stream_speed
@@ -59,11 +61,12 @@ def collect_figures(
     business_date: date | None,
     truth: DataFrame | None,
     timings: Mapping[str, float],
+    alerts: Alerts | None = None,
 ) -> Figures:
     """The figures of a business date (None: the latest run's), as its latest run and its published rows say.
 
-    `truth` has one row per true payment (transaction_id, expected_kind, business_date). `timings` is stage ->
-    seconds.
+    `truth` has one row per true payment (transaction_id, expected_kind, business_date, fraud_scenario). `timings` is
+    stage -> seconds; `alerts` is what the alert job published, and how fast.
     Raises SourceError where the lake has no run of the date.
     """
     proved = latest_controls(tables.read(spark, lake, RUN_CONTROLS), business_date)
@@ -86,7 +89,18 @@ def collect_figures(
         # a payment that no ledger shows has no date, and must be absent from every one
         score=None if truth is None else score(transactions, truth.where(on_date | F.col("business_date").isNull())),
         seconds=dict(timings),
+        fraud=_fraud(spark, lake, run.business_date, truth, alerts),
     )
+
+
+def _fraud(
+    spark: SparkSession, lake: str, business_date: date, truth: DataFrame | None, alerts: Alerts | None
+) -> FraudFigures | None:
+    """What the scored payments of the date say; None where nothing scored any."""
+    if not tables.exists(spark, lake, FRAUD_PARTIAL):
+        return None
+    scored = tables.read(spark, lake, FRAUD_PARTIAL).where(F.col("ingest_date") == F.lit(business_date))
+    return fraud_figures(scored, truth if truth is not None and "fraud_scenario" in truth.columns else None, alerts)
 
 
 def write_report(figures: Figures, out_dir: Path) -> Path:

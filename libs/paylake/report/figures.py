@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from paylake.contracts.taxonomy import KIND, Severity, Status
 from paylake.contracts.topics import LEDGERS
 from paylake.report.controls import Controls, Run, utc_text
+from paylake.report.fraud import FraudFigures
 from paylake.report.score import Score
 from paylake.report.speed import StreamSpeed
 
@@ -115,6 +116,7 @@ class Figures:
     speed: StreamSpeed
     score: Score | None
     seconds: Mapping[str, float]
+    fraud: FraudFigures | None = None
 
     @property
     def run(self) -> Run:

@@ -127,6 +127,12 @@ def cards(figures: Figures) -> list[Card]:
         recall = percent(overall.right, overall.expected, empty=overall.recall)
         precision = percent(overall.right, overall.predicted, empty=overall.precision)
         found.append(Card("True breaks found", recall, f"{precision} of those reported are true"))
+    if figures.fraud is not None:
+        fraud = figures.fraud
+        note = f"of {fraud.scored:,} payments, flagged as suspicious or fraudulent"
+        if fraud.score is not None:
+            note = f"{percent(fraud.score.right, fraud.score.frauds)} of the true frauds among {fraud.scored:,} payments"
+        found.append(Card("Flagged as fraud", f"{fraud.flagged:,}", note))
     return found
 
 

@@ -26,6 +26,7 @@ def summary(figures: Figures) -> dict[str, Any]:
         "stream_equals_batch": not figures.controls.differences,
         "events_per_second": figures.speed.events_per_second,
         "latency_ms": {"p50": latency.p50, "p95": latency.p95, "p99": latency.p99},
+        **_fraud(figures),
         "seconds": dict(figures.seconds),
         "open_breaks": figures.open_breaks,
         "amounts_at_risk": [
@@ -35,6 +36,27 @@ def summary(figures: Figures) -> dict[str, Any]:
         "matched_amounts": [
             {"currency": r.currency, "amount": str(r.amount), "matched_amount": str(r.matched_amount)}
             for r in figures.match_rates
+        ],
+    }
+
+
+def _fraud(figures: Figures) -> dict[str, Any]:
+    """Null where no payment was scored, no alert job ran, or the truth is not known."""
+    fraud = figures.fraud
+    score, alerts = (fraud.score, fraud.alerts) if fraud else (None, None)
+    times = {name: getattr(alerts, f"{name}_ms") for name in ("p50", "p95", "p99")} if alerts else None
+    return {
+        "payments_scored": fraud.scored if fraud else None,
+        "payments_flagged": fraud.flagged if fraud else None,
+        "alerts": alerts.alerts if alerts else None,
+        "alert_latency_ms": times,
+        "fraud_precision": score.precision if score else None,
+        "fraud_recall": score.recall if score else None,
+        "fraud_average_precision": score.average_precision if score else None,
+        "fraud_recall_at_2_1_percent": score.recall_in_budget if score else None,
+        "fraud_prevented": [
+            {"currency": p.currency, "amount": str(p.amount), "prevented_amount": str(p.prevented_amount)}
+            for p in (score.prevented if score else ())
         ],
     }
 
@@ -66,6 +88,7 @@ def print_summary(figures: Figures) -> str:
         *(("", line) for line in _breaks(figures)),
         ("Stream", f"{figures.speed.events_per_second:,.0f} records per second of batch time"),
     ]  # fmt: skip
+    lines += _fraud_lines(figures)
     if figures.score is not None:
         overall = figures.score.overall
         lines.append(
@@ -80,6 +103,24 @@ def print_summary(figures: Figures) -> str:
     width = max(len(name) for name, _ in lines)
     text = "\n".join(f"  {name:{width}}  {value}".rstrip() for name, value in lines)
     return text.replace("\u00a0", " ").replace("\u202f", " ") + "\n"
+
+
+def _fraud_lines(figures: Figures) -> list[tuple[str, str]]:
+    fraud = figures.fraud
+    if fraud is None:
+        return []
+    lines = [("Fraud", f"{fraud.scored:,} payments scored by {', '.join(fraud.models)}, {fraud.flagged:,} flagged")]
+    if fraud.alerts:
+        a = fraud.alerts
+        times = f"{a.p50_ms:.0f} ms (p95 {a.p95_ms:.0f}, p99 {a.p99_ms:.0f})"
+        lines.append(("", f"{a.alerts:,} alerts; decided in {times} at {a.rate:,} payments a second"))
+    if fraud.score:
+        found = fraud.score
+        lines.append(
+            ("", f"precision {percent(found.right, found.flagged)}, recall {percent(found.right, found.frauds)} over "
+                 f"{found.frauds:,} frauds, average precision {found.average_precision:.3f}")
+        )  # fmt: skip
+    return lines
 
 
 def _controls(figures: Figures) -> str:

@@ -16,6 +16,7 @@ from paylake.settings import KafkaSettings, parse_settings, setting
 from paylake.simulation.chaos import WEIGHTS
 from paylake.simulation.dimensions import BANKS, BankProfile
 from paylake.simulation.faults import FaultRates
+from paylake.simulation.feed_publisher import publish_feed
 from paylake.simulation.pacing import SimulationControl, perform
 from paylake.simulation.plan import Plan
 from paylake.simulation.producer import publish
@@ -33,6 +34,7 @@ class SimulateSettings(KafkaSettings):
 
     EXAMPLES: ClassVar[Sequence[str]] = (
         "paylake simulate --payments 20000 --chaos 40% --truth build/truth",
+        "paylake simulate --fraud 1% --feed --truth build/truth",
         "paylake simulate --paced --tps 100 --fraud-rate 0.02 --speed 2",
         "paylake simulate --scenario cbs_outage@60s:0.8:Mumbai,fraud_ring@1200s --currencies mix",
         "paylake simulate --paced --topic transactions --tps 100",
@@ -48,7 +50,16 @@ class SimulateSettings(KafkaSettings):
 
     chaos: str = setting("0.05", "Share of the payments that is broken, as 0.4 or 40%.", aliases="--chaos-rate")
     weights: str = setting("", "Weights of chaos types, as MISSING_CBS=20,AMOUNT_MISMATCH=5; others keep theirs.")
-    fraud_rate: float | None = setting(None, "Share of all payments that is a FRAUD_ATTEMPT.")
+    fraud_rate: float | None = setting(
+        None,
+        "Share of all payments that is a FRAUD_ATTEMPT: a wrong amount in the core ledger, so a break. Not --fraud.",
+    )
+    fraud: str = setting(
+        "0",
+        "Share of the payments that belong to campaigns of fraud, as 0.01 or 1%: the ledgers agree on them, only behaviour "
+        "betrays them, and all customers get habits. Not --fraud-rate, which breaks amounts.",
+    )
+    feed: bool = setting(False, "After the payments, send what others say of the frauds: signals and, weeks later, labels.")
     scenario: tuple[str, ...] = setting((), "Timed trouble: NAME@SECONDS[:INTENSITY[:REGION]].")
     duplicates: float = setting(0.0, "Share of the records that is delivered twice.")
     disorder: float = setting(0.0, "Share of the records that arrives seconds late, out of order.")
@@ -69,6 +80,8 @@ def main(argv: list[str]) -> int:
     settings = parse_settings(SimulateSettings, argv, prog="paylake simulate")
     if settings.topic and settings.truth is not None:
         raise SettingsError("--truth is about three ledgers: leave it out, or leave out --topic.")
+    if settings.feed and (settings.paced or settings.topic):
+        raise SettingsError("--feed tells of a plan of three ledgers: leave it out, or leave out --paced and --topic.")
     return _paced(settings) if settings.paced else _flat_out(settings)
 
 
@@ -91,17 +104,18 @@ def plan_of(settings: SimulateSettings) -> Plan:
         missing_after=settings.missing_after,
         topic=settings.topic,
         processes=settings.processes,
+        fraud=share_of(settings.fraud, "fraud"),
     )
 
 
-def share_of(text: str) -> float:
-    """The share, 0 to 1, that `0.4` or `40%` states."""
+def share_of(text: str, name: str = "chaos") -> float:
+    """The share, 0 to 1, that `0.4` or `40%` states for the setting."""
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise SettingsError(f"--chaos: {text!r} is not a share of 0 to 1, nor of 0% to 100%; for example 40%.")
+        raise SettingsError(f"--{name}: {text!r} is not a share of 0 to 1, nor of 0% to 100%; for example 40%.")
     return share
 
 
@@ -149,8 +163,11 @@ def _flat_out(settings: SimulateSettings) -> int:
             shown_at = time.monotonic()
             sys.stderr.write(f"\r{done:,} of {planned:,} payments")
 
-    totals = publish(plan_of(settings), settings, settings.truth, show if sys.stderr.isatty() else None)
+    plan = plan_of(settings)
+    totals = publish(plan, settings, settings.truth, show if sys.stderr.isatty() else None)
     print(f"{chr(10) if sys.stderr.isatty() else ''}{totals}")
+    if settings.feed and not totals.interrupted:
+        print(f"and {publish_feed(plan, settings):,} signals and labels")
     return 130 if totals.interrupted else 0
 
 

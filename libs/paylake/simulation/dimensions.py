@@ -151,7 +151,7 @@ def build_dimensions(seed: int, currencies: str) -> Dimensions:
     rng = np.random.default_rng([seed, 1])
     homes = rng.choice(list(shares), size=LAST_USER - FIRST_USER + 1, p=list(shares.values()))
     names = {i: _names(i, seed) for i in shares}
-    cities = {i: _cities(i, seed) for i in shares}
+    cities = {i: cities_of(i, seed) for i in shares}
     customers = tuple(
         _customer(FIRST_USER + n, int(home), names[int(home)], cities[int(home)], rng) for n, home in enumerate(homes)
     )
@@ -169,7 +169,8 @@ def _names(country: int, seed: int) -> list[tuple[str, str]]:
     return [(fake.first_name(), fake.last_name()) for _ in range(NAMES_PER_LOCALE)]
 
 
-def _cities(country: int, seed: int) -> tuple[str, ...]:
+def cities_of(country: int, seed: int) -> tuple[str, ...]:
+    """The cities of a country, by its index in COUNTRIES."""
     code = COUNTRIES[country].code
     fake = _faker(country, seed)
     return CITIES.get(code) or tuple(fake.city() for _ in range(CITIES_PER_COUNTRY))

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from paylake.simulation.chaos import break_legs, chaos_types, project
+from paylake.simulation.attacks import Attacks
+from paylake.simulation.campaigns import with_campaigns
+from paylake.simulation.chaos import Ints, Legs, break_legs, chaos_types, project
 from paylake.simulation.controls import ControlTotal, OpenControls, control_totals
 from paylake.simulation.dimensions import build_dimensions
 from paylake.simulation.faults import Odds, Postings, deliver, postings_of
-from paylake.simulation.payments import draw_payments
+from paylake.simulation.habits import build_habits, draw_usual
+from paylake.simulation.payments import TruePayments, draw_payments
 from paylake.simulation.plan import Plan, Step, planned_steps
 from paylake.simulation.records import record_values
 from paylake.simulation.scenarios import play
@@ -60,9 +63,21 @@ class _Block:
     """Everything about the payments of one step."""
 
     deliveries: pa.Table
+    counts: tuple[int, ...]
     payments: pa.Table
     faults: pa.Table
     postings: Postings
+
+
+@dataclass(frozen=True)
+class Booked:
+    """What happened in a step, and what the sources booked of it, before any of it is delivered."""
+
+    payments: TruePayments
+    types: Ints
+    legs: Legs
+    postings: Postings
+    odds: Odds
 
 
 def generate(plan: Plan) -> Iterator[Chunk]:
@@ -79,12 +94,13 @@ def chunks(plan: Plan, steps: Iterable[Step], last_ms: int | None, stream: int =
     waiting = DELIVERIES_SCHEMA.empty_table()
     controls = OpenControls()
     as_of_ms = plan.start_ms
+    attacks = Attacks(plan, stream)
     for number, step in enumerate(steps):
-        block = _draw(plan, step, np.random.default_rng([plan.seed, 2, stream, number]), last_ms)
+        block = _draw(plan, step, block_rng(plan, number, stream), last_ms, attacks)
         controls.add(control_totals(block.postings))
         waiting = _by_arrival(pa.concat_tables([waiting, block.deliveries]))
         happened, faults = 0, block.faults
-        for as_of_ms, count in zip(step.ticks_ms, step.counts, strict=True):
+        for as_of_ms, count in zip(step.ticks_ms, block.counts, strict=True):
             arrived = int(np.searchsorted(arrivals_ms(waiting), as_of_ms, side="right"))
             payments = block.payments[happened : happened + count]
             yield Chunk(_time(as_of_ms), waiting[:arrived], payments, faults, controls.close(as_of_ms))
@@ -99,22 +115,43 @@ def chunks(plan: Plan, steps: Iterable[Step], last_ms: int | None, stream: int =
     )
 
 
-def _draw(plan: Plan, step: Step, rng: np.random.Generator, last_ms: int | None) -> _Block:
+def block_rng(plan: Plan, number: int, stream: int = 0) -> np.random.Generator:
+    """The chance of one step; book draws from it first, then deliver."""
+    return np.random.default_rng([plan.seed, 2, stream, number])
+
+
+def book(plan: Plan, step: Step, rng: np.random.Generator, last_ms: int | None, attacks: Attacks) -> Booked:
+    """The payments of a step and their postings."""
     people = build_dimensions(plan.seed, plan.currencies)
     at_ms = _times(rng, step)
     if step.ticks_ms[-1] == plan.end_ms and last_ms is not None:
         _to_the_end(rng, at_ms, step.counts[-1], plan.end_ms)
-    payments = draw_payments(rng, at_ms, people, plan.bank)
+    if plan.fraud:
+        habits, since_ms, until_ms = build_habits(plan.seed, plan.currencies), step.since_ms, step.ticks_ms[-1]
+        usual = draw_usual(rng, at_ms, until_ms, habits, plan.seed, plan.bank)
+        payments = with_campaigns(rng, usual, attacks.between(since_ms, until_ms))
+    else:
+        payments = draw_payments(rng, at_ms, people, plan.bank)
     types = chaos_types(rng, payments.count, step.chaos, plan.weights)
     strain = rng.random(payments.count)
     odds = Odds.of(plan.faults, payments.count)
     for scenario in plan.scenarios:
         types, strain, odds = play(rng, scenario, plan.start_ms, payments, people, types, strain, odds)
     legs = break_legs(rng, project(rng, payments), types, strain)
-    postings = postings_of(rng, legs)
+    return Booked(payments, types, legs, postings_of(rng, legs), odds)
+
+
+def latest_ms(last_ms: int | None) -> int:
+    """When the last record of a plan arrives at the latest."""
+    return int(np.iinfo(np.int64).max) if last_ms is None else last_ms
+
+
+def _draw(plan: Plan, step: Step, rng: np.random.Generator, last_ms: int | None, attacks: Attacks) -> _Block:
+    booked = book(plan, step, rng, last_ms, attacks)
+    payments, types, legs, postings = booked.payments, booked.types, booked.legs, booked.postings
+    people = build_dimensions(plan.seed, plan.currencies)
     values = record_values(payments, people, postings, plan.bank.bank_id if plan.bank else None)
-    latest_ms = np.iinfo(np.int64).max if last_ms is None else last_ms
-    deliveries = deliver(rng, postings, values, odds, int(latest_ms))
+    deliveries = deliver(rng, postings, values, booked.odds, latest_ms(last_ms))
     missing_after_ms = round(plan.missing_after.total_seconds() * 1000)
     ids = pa.array(payments.ids[postings.payment[deliveries.posting]])
     return _Block(
@@ -128,6 +165,7 @@ def _draw(plan: Plan, step: Step, rng: np.random.Generator, last_ms: int | None)
             ],
             schema=DELIVERIES_SCHEMA,
         ),
+        counts=tuple(np.diff(np.searchsorted(payments.at_ms, step.ticks_ms), prepend=0).tolist()),
         payments=payment_truth(payments, types, legs, postings, deliveries, missing_after_ms),
         faults=fault_truth(payments, postings, deliveries),
         postings=postings,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ from paylake.simulation.truth_writer import TruthWriter
 SLOWEST, FASTEST = 0.1, 10.0
 LINGER_MS = 5
 NAP_S = 0.005
+CAMPAIGNS_SPAN = timedelta(minutes=4)
+"""Nobody watches for the hours that campaigns take in simulated time."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def perform(
     """Produce in real time from now on, one producer per bank, until `limit` payments or until it is stopped.
 
     Together the banks make `tps` payments a second, in the proportion of their own rates, or just those. Of
-    the plan, `payments`, `start`, `span`, `chaos` and `bank` play no part: the clock and the control decide.
+    the plan, `payments`, `start`, `span`, `chaos` and `bank` play no part: the clock and the control decide. Campaigns of
+    fraud are shortened to minutes, and as many as the rate without `speed` makes them.
     """
     now = datetime.fromtimestamp(time.time(), UTC)
     together = sum(bank.per_second for bank in banks)
@@ -110,8 +113,8 @@ def perform(
         if truth is not None:
             stack.callback(truth.close)
         producers = [
-            _BankProducer(i, replace(plan, start=now, bank=bank), kafka, control, announcer, truth)
-            for i, bank in enumerate(banks)
+            _BankProducer(i, _of_bank(plan, now, bank, rate), kafka, control, announcer, truth)
+            for i, (bank, rate) in enumerate(zip(banks, rates, strict=True))
         ]
         pool = stack.enter_context(ThreadPoolExecutor(len(banks)))
         running = [
@@ -190,6 +193,12 @@ class _BankProducer:
     def _until(self, reached: Callable[[], bool]) -> None:
         while not reached() and not self.control.state.is_stopped:
             self.control.nap(NAP_S)
+
+
+def _of_bank(plan: Plan, start: datetime, bank: BankProfile, per_second: float) -> Plan:
+    """The plan of one bank, whose campaigns are planned for a few minutes at a time."""
+    payments = round(per_second * CAMPAIGNS_SPAN.total_seconds())
+    return replace(plan, start=start, bank=bank, span=CAMPAIGNS_SPAN, payments=payments)
 
 
 def _now_ms() -> int:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paylake.simulation.dimensions import COUNTRIES, FIRST_USER, LAST_USER, BankProfile, Dimensions
 
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+
 CHANNELS: tuple[str, ...] = ("UPI", "CARD", "NETBANKING", "WALLET")
 UPI, CARD, NETBANKING, WALLET = range(len(CHANNELS))
 INDIAN_CHANNELS = (0.55, 0.25, 0.12, 0.08)
 OTHER_CHANNELS = (0.0, 0.8, 0.1, 0.1)
 
-TYPES: tuple[str, ...] = ("PAYMENT", "BILL_PAYMENT", "TRANSFER")
+TYPES: tuple[str, ...] = ("PAYMENT", "BILL_PAYMENT", "TRANSFER", "REFUND")
+PAYMENT, BILL_PAYMENT, TRANSFER, REFUND = range(len(TYPES))
 TYPE_SHARES = (0.8, 0.12, 0.08)
+"""Of the first three types: there are refunds only where customers have habits."""
 
 FAILED_SHARE = 0.03
 LARGEST_MAJOR = 5_000_000
@@ -28,6 +35,27 @@ BANK_AMOUNTS: tuple[tuple[float, int, int], ...] = ((0.80, 1, 100), (0.15, 100, 
 
 NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
 """The three networks that are reserved for documentation (RFC 5737)."""
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """What people use and where they are: (city, country code) per place, an identifier per device. Compared by identity."""
+
+    places: tuple[tuple[str, str], ...]
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Where and with what each payment was made, where that is not always the customer's home and device.
+
+    `place` and `device` are indexes of the world's; `scenario` is one of the campaigns' names, -1 for a genuine payment.
+    """
+
+    place: Ints
+    device: Ints
+    scenario: Ints
+    world: World
 
 
 @dataclass(frozen=True)
@@ -48,10 +76,21 @@ class TruePayments:
     network: NDArray[np.int64]
     host: NDArray[np.int64]
     is_failed: NDArray[np.bool_]
+    circumstances: Circumstances | None = None
 
     @property
     def count(self) -> int:
         return len(self.at_ms)
+
+    def taken(self, places: Ints) -> TruePayments:
+        """The payments at the given places, in their order."""
+        around = self.circumstances
+        if around is not None:
+            around = replace(
+                around, place=around.place[places], device=around.device[places], scenario=around.scenario[places]
+            )
+        arrays = {f.name: getattr(self, f.name)[places] for f in fields(self) if f.name != "circumstances"}
+        return TruePayments(**arrays, circumstances=around)
 
 
 def draw_payments(
@@ -74,7 +113,7 @@ def draw_payments(
         customer=customer,
         merchant=rng.choice(len(people.merchants), count, p=popularity / popularity.sum()),
         channel=channel,
-        type=rng.choice(len(TYPES), count, p=TYPE_SHARES),
+        type=rng.choice(len(TYPE_SHARES), count, p=TYPE_SHARES),
         network=rng.integers(0, len(NETWORKS), count),
         host=rng.integers(1, 255, count),
         is_failed=rng.random(count) < FAILED_SHARE,
@@ -100,7 +139,7 @@ def _homes(people: Dimensions) -> NDArray[np.int64]:
 
 def _amounts(rng: np.random.Generator, country: NDArray[np.int64]) -> NDArray[np.int64]:
     """Log-normal amounts in minor units, with a tail of lakhs."""
-    unit, least = _units(country)
+    unit, least = units(country)
     median = np.array([c.median for c in COUNTRIES])[country]
     drawn = np.rint(median * np.exp(rng.normal(0, 1.4, len(country))) * unit).astype(np.int64)
     clipped: NDArray[np.int64] = np.clip(drawn, least * unit, LARGEST_MAJOR * unit)
@@ -109,7 +148,7 @@ def _amounts(rng: np.random.Generator, country: NDArray[np.int64]) -> NDArray[np
 
 def _bank_amounts(rng: np.random.Generator, country: NDArray[np.int64]) -> NDArray[np.int64]:
     """Amounts in minor units as BANK_AMOUNTS spreads them, raised to the least that chaos can still break."""
-    unit, least = _units(country)
+    unit, least = units(country)
     band = rng.choice(len(BANK_AMOUNTS), len(country), p=[share for share, _, _ in BANK_AMOUNTS])
     low = np.array([low for _, low, _ in BANK_AMOUNTS])[band]
     high = np.array([high for _, _, high in BANK_AMOUNTS])[band]
@@ -117,7 +156,7 @@ def _bank_amounts(rng: np.random.Generator, country: NDArray[np.int64]) -> NDArr
     return raised
 
 
-def _units(country: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def units(country: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Minor units per major unit, and the least amount in major units, per payment."""
     unit = np.array([10**c.exponent for c in COUNTRIES], np.int64)[country]
     least = np.array([c.least for c in COUNTRIES], np.int64)[country]

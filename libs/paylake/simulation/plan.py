@@ -19,6 +19,8 @@ AFTERMATH = timedelta(minutes=2)
 """How long after the last payment the last tick comes; by then everything has arrived."""
 BLOCK_PAYMENTS = 16_384
 """Payments are drawn in blocks of at least this many, so that the cost of a block is spread."""
+MOST_FRAUD = 0.2
+"""Above this share campaigns would not find enough payments in a quiet hour."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Plan:
     """A simulation, complete: the same plan gives the same bytes.
 
     `chaos` is the share of payments that are broken (0 to 1) and `weights` how it spreads over the types.
+    `fraud` is the share of payments that belong to campaigns of fraud; above 0, customers have habits of their own.
     `topic`, if given, gets the gateway's records alone, as a single stream without truth, ticks and controls.
     """
 
@@ -43,11 +46,14 @@ class Plan:
     missing_after: timedelta = timedelta(seconds=30)
     topic: str = ""
     processes: int = 1
+    fraud: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in (("chaos", self.chaos), *vars(self.faults).items()):
             if not 0 <= value <= 1:
                 raise SettingsError(f"{name}: {value} is not between 0 and 1.")
+        if not 0 <= self.fraud <= MOST_FRAUD:
+            raise SettingsError(f"fraud: {self.fraud} is not between 0 and {MOST_FRAUD}; 0.01 is much already.")
         unknown = [name for name in self.weights if name not in WEIGHTS]
         if unknown:
             raise SettingsError(f"weights: {unknown[0]!r} is not one of {', '.join(WEIGHTS)}.")

@@ -15,7 +15,7 @@ from paylake.contracts.topics import LEDGERS
 from paylake.simulation.chaos import STATUSES, Ints
 from paylake.simulation.dimensions import COUNTRIES, Customer, Dimensions
 from paylake.simulation.faults import Postings
-from paylake.simulation.payments import CHANNELS, NETWORKS, TYPES, TruePayments
+from paylake.simulation.payments import CHANNELS, NETWORKS, TYPES, TruePayments, World
 
 SPELLINGS: dict[str, dict[str, tuple[str, str]]] = {
     "gateway": {
@@ -57,11 +57,25 @@ def record_values(payments: TruePayments, people: Dimensions, postings: Postings
         _take(_openings(), opening * 2 + choice),
         _local_times(postings.at_ms, home),
         _take(_offsets(), home),
-        _take(_customers(people, bank_id), customer[payment]),
+        *_persons(payments, people, bank_id, customer, payment),
         _take(_merchants(people), merchant[payment]),
         _take(_addresses(), closing[payment]),
         "",
     ).cast(pa.binary())
+
+
+def _persons(
+    payments: TruePayments, people: Dimensions, bank_id: str | None, customer: Ints, payment: Ints
+) -> tuple[pa.Array, ...]:
+    """Who pays, where and on what device: each customer's own, or what the payment's circumstances say."""
+    around = payments.circumstances
+    if around is None:
+        return (_take(_customers(people, bank_id), customer[payment]),)
+    return (
+        _take(_payers(people, bank_id), customer[payment]),
+        _take(_places(around.world), around.place[payment]),
+        _take(_devices(around.world), around.device[payment]),
+    )
 
 
 def amount_texts(minor: Ints, exponent: Ints) -> pa.Array:
@@ -124,6 +138,30 @@ def _customers(people: Dimensions, bank_id: str | None) -> pa.Array:
         + ","
         for customer, channel in itertools.product(people.customers, CHANNELS)
     )
+
+
+@lru_cache(maxsize=8)
+def _payers(people: Dimensions, bank_id: str | None) -> pa.Array:
+    return pa.array(
+        _inside(
+            user_id=customer.user_id,
+            channel=channel,
+            **_instrument(customer, channel),
+            bank_id=bank_id or customer.bank_id,
+        )
+        + ","
+        for customer, channel in itertools.product(people.customers, CHANNELS)
+    )
+
+
+@lru_cache(maxsize=8)
+def _places(world: World) -> pa.Array:
+    return pa.array(_inside(city=city, country=country) + "," for city, country in world.places)
+
+
+@lru_cache(maxsize=8)
+def _devices(world: World) -> pa.Array:
+    return pa.array(_inside(device_id=device) + "," for device in world.devices)
 
 
 def _instrument(customer: Customer, channel: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from paylake.contracts.taxonomy import (
     Status,
 )
 from paylake.contracts.topics import LEDGER_TOPICS, LEDGERS
+from paylake.simulation.campaigns import CAMPAIGNS
 from paylake.simulation.chaos import CORE, FAILED, GATEWAY, MOBILE, STATUSES, SUCCESS, TYPE, TYPES, Bools, Ints, Legs
 from paylake.simulation.dimensions import COUNTRIES
 from paylake.simulation.faults import Deliveries, Postings
@@ -48,11 +49,13 @@ PAYMENTS_SCHEMA = pa.schema(
         pa.field("business_date", pa.date32()),
         pa.field("is_late", pa.bool_(), nullable=False),
         pa.field("outcome", pa.string(), nullable=False),
+        pa.field("fraud_scenario", pa.string()),
     ]
 )
 """One row per true payment. `expected_status` and `business_date` are null where no leg is visible.
 
 `outcome` is SUCCESS or FAILED: how the payment really ended, whatever the ledgers wrote. Only success is ever settled.
+`fraud_scenario` is the campaign that the payment belongs to; null for a genuine payment.
 """
 
 FAULTS_SCHEMA = pa.schema(
@@ -120,8 +123,17 @@ def payment_truth(
         "business_date": _business_dates(arrived),
         "is_late": pa.array(_is_late(payments.count, postings, deliveries, missing_after_ms)),
         "outcome": pa.array(STATUSES).take(pa.array(np.where(payments.is_failed, FAILED, SUCCESS))),
+        "fraud_scenario": fraud_scenarios(payments),
     }
     return pa.table(columns, schema=PAYMENTS_SCHEMA)
+
+
+def fraud_scenarios(payments: TruePayments) -> pa.Array:
+    """The campaign that each payment belongs to (text); null for a genuine payment."""
+    around = payments.circumstances
+    if around is None:
+        return pa.nulls(payments.count, pa.string())
+    return pa.array(CAMPAIGNS).take(pa.array(around.scenario, mask=around.scenario < 0))
 
 
 def fault_truth(payments: TruePayments, postings: Postings, deliveries: Deliveries) -> pa.Table:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from paylake.contracts import ADJUSTMENTS, RECONCILIATION_INDEX
@@ -27,6 +28,7 @@ def booked(found: DataFrame) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in as_dicts(found, *said)]
 
 
+@pytest.mark.slow
 def test_every_change_is_booked_once_against_what_has_been_said_so_far(spark: SparkSession) -> None:
     published = index(spark, 1, status="MISSING_CBS", **legs(core=None))
     known = rows(spark, ADJUSTMENTS)

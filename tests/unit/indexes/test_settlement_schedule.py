@@ -102,6 +102,9 @@ def sources(spark: SparkSession, business_days: DataFrame, business_date: date =
         policies=frame(spark, POLICY, *given.get("policies", ())),
         business_days=business_days,
         operations=nothing,
+        scores=nothing,
+        signals=nothing,
+        labels=nothing,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from paylake.contracts import USER_SPEND_INDEX
+from paylake.contracts import FRAUD_PARTIAL, LABELS, USER_SPEND_INDEX
+from paylake.indexes.fraud_index import first_scores, standing_labels
 from paylake.indexes.payments import Sources
 from paylake.indexes.user_spend_index import user_spend_index
 from paylake.indexes.versions import VERSION_COLUMNS
 from paylake.quality import failed_checks
-from tests.builders import as_dicts
+from tests.builders import as_dicts, rows
 from tests.unit.indexes.consumers import DAY, at, in_another_order, money, sources
 
 SAID = {f.name: f for f in USER_SPEND_INDEX.fields if f.name not in VERSION_COLUMNS}
@@ -79,6 +81,7 @@ def test_a_row_says_what_was_paid_where_and_how_that_compares(found: Found) -> N
         "max_consecutive_declines": 1, "most_declines_in_an_hour": 1, "repeated_declines": 0,
         "is_declined_repeatedly": False, "spend_7_days_amount": money("75"), "spend_30_days_amount": money("100"),
         "ratio_to_own_mean": Decimal("30.000000"), "last_paid_at": at("05:00").replace(tzinfo=None),
+        "scored": 0, "doubtful": 0, "fraudulent": 0, "highest_score": None, "known_frauds": 0,
     }  # fmt: skip
     assert found["u1", "INR"] == rupees
     assert found["u1", "USD"] == {
@@ -105,6 +108,31 @@ def test_declines_repeat_within_any_hour_by_their_times(found: Found) -> None:
 def test_who_never_paid_has_nothing_to_compare_with(found: Found) -> None:
     said = ("approved", "largest_ticket_amount", "top_category", "home_country", "ratio_to_own_mean", "last_paid_at")
     assert tuple(found["u3", "INR"][name] for name in said) == (0, None, None, None, None, None)
+
+
+def test_a_row_counts_what_looked_like_fraud_and_what_was(spark: SparkSession, given: Sources) -> None:
+    """The payments are named by their place: 0 to 4 are of u1 in rupees, 5 in dollars, 6 of days before; 18 is u3's."""
+    scores = [
+        {"transaction_id": f"t{number}", "anomaly_type": kind, "score": score}
+        for number, kind, score in (
+            (0, "normal", 0.1), (1, "suspicious", 0.7), (2, "fraudulent", 0.6), (5, "fraudulent", 0.9),
+            (6, "fraudulent", 1.0),
+        )
+    ]  # fmt: skip
+    labels = [
+        {"transaction_id": f"t{number}", "label": word}
+        for number, word in ((1, "FRAUD"), (2, "GENUINE"), (5, "FRAUD"), (6, "FRAUD"), (18, "FRAUD"))
+    ]
+    told = replace(
+        given,
+        scores=first_scores(rows(spark, FRAUD_PARTIAL, *scores)),
+        labels=standing_labels(rows(spark, LABELS, *labels)),
+    )
+    said = ("user_id", "currency", "scored", "doubtful", "fraudulent", "highest_score", "known_frauds")
+    assert sorted(tuple(row.values()) for row in as_dicts(user_spend_index(told), *said)) == [
+        ("u1", "INR", 3, 1, 1, 0.7, 1), ("u1", "USD", 1, 0, 1, 0.9, 1), ("u2", "INR", 0, 0, 0, None, 0),
+        ("u3", "INR", 0, 0, 0, None, 1),
+    ]  # fmt: skip
 
 
 def test_only_customers_of_the_date_have_a_row(found: Found) -> None:

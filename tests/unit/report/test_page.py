@@ -15,6 +15,7 @@ import pytest
 from paylake.report.command import write_report
 from paylake.report.controls import Controls, Offsets, Proof, Run, Tally
 from paylake.report.figures import BreakCount, Figures, HourCount, Leg, MatchRate, OpenItem
+from paylake.report.fraud import Alerts, FraudFigures, FraudScore, Prevented, ScenarioScore, TypeScore
 from paylake.report.page import cells, render
 from paylake.report.score import KindScore, Score
 from paylake.report.speed import Latency, StreamSpeed, TopicSpeed
@@ -34,6 +35,19 @@ PROOF = Proof("gateway", "INR", ALL, ALL, ALL, ZERO, ZERO, ZERO, ZERO, 0, "close
 RUN = Run("2026-03-31-001", date(2026, 3, 31), "2026-04-01 01:30:00.000", True, "2026-03-31-001", 1, 8)
 SPEED = Latency(12.0, 250.0, 1250.0)
 
+FRAUD = FraudFigures(
+    by_type={"normal": 900, "suspicious": 60, "fraudulent": 40},
+    reasons=(("The payment comes at night.", 3),),
+    models=(HOSTILE,),
+    score=FraudScore(
+        average_precision=0.8766,
+        recall_in_budget=0.9,
+        types=(TypeScore("normal", 900, 5), TypeScore("suspicious", 60, 15), TypeScore("fraudulent", 40, 30)),
+        scenarios=(ScenarioScore("CARD_TESTING", 50, 45),),
+        prevented=(Prevented("INR", Decimal("4000.0000"), Decimal("3000.0000")),),
+    ),
+    alerts=Alerts(1000, 44, 14.3, 23.0, 24.0, 1000),
+)
 FIGURES = Figures(
     lake=f"s3a://lake/{HOSTILE}",
     controls=Controls(RUN, (PROOF,), Offsets(6, 29, 2, 0, ()), {}),
@@ -44,6 +58,7 @@ FIGURES = Figures(
     speed=StreamSpeed((TopicSpeed("pg-transactions", 29, 2, 0, SPEED),), 2.0, SPEED),
     score=Score((KindScore("AMOUNT_MISMATCH", 1, 1, 1), KindScore("NONE", 8, 8, 8)), 0),
     seconds={"stream": 2.0},
+    fraud=FRAUD,
 )
 UNPUBLISHED = replace(
     FIGURES,
@@ -54,7 +69,7 @@ UNPUBLISHED = replace(
         {"came late": 3},
     ),
     match_rates=(), breaks=(), hours=(), top_items=(), score=None, speed=StreamSpeed((), 0.0, Latency(None, None, None)),
-    seconds={},
+    seconds={}, fraud=None,
 )  # fmt: skip
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -123,7 +138,7 @@ def test_the_page_can_be_read_without_seeing_its_plots(page: str) -> None:
 
 def test_nothing_from_the_data_becomes_markup(page: str) -> None:
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") == 4, "merchant, status, note and lake are shown as they are"
+    assert page.count("&lt;script&gt;") == 5, "merchant, status, note, model and lake are shown as they are"
 
 
 def test_the_page_says_what_the_figures_say(page: str) -> None:
@@ -138,6 +153,12 @@ def test_the_page_says_what_the_figures_say(page: str) -> None:
         "pg-transactions",
         "1.25 s",
         "every payment was given its true result",
+        "60 are suspicious, 40 fraudulent",
+        "44 alerts in 1,000 decisions",
+        "45 of 100 flagged payments are true frauds (45.00%), which is 90.00% of all",
+        "Average precision of the scores is 0.877",
+        "Card testing",
+        "₹ 3,000.00",
         "run 2026-03-31-001",
         "generation 1, up to batch 8",
     ):
@@ -190,6 +211,15 @@ def test_the_summary_has_its_stable_names(tmp_path: Path) -> None:
         "events_per_second": 14.5,
         "latency_ms": {"p50": 12.0, "p95": 250.0, "p99": 1250.0},
         "seconds": {"stream": 2.0},
+        "payments_scored": 1000,
+        "payments_flagged": 100,
+        "alerts": 44,
+        "alert_latency_ms": {"p50": 14.3, "p95": 23.0, "p99": 24.0},
+        "fraud_precision": 0.45,
+        "fraud_recall": 0.9,
+        "fraud_average_precision": 0.8766,
+        "fraud_recall_at_2_1_percent": 0.9,
+        "fraud_prevented": [{"currency": "INR", "amount": "4000.0000", "prevented_amount": "3000.0000"}],
     }
     assert {name: written[name] for name in expected} == expected
     assert written["amounts_at_risk"] == [{"currency": "INR", "severity": "High", "breaks": 1, "amount": "0.0100"}]
@@ -199,6 +229,9 @@ def test_a_run_that_does_not_close_is_summed_up_as_such() -> None:
     found = summary(UNPUBLISHED)
     assert (found["controls_closed"], found["stream_equals_batch"], found["payments"]) == (False, False, 0)
     assert found["precision"] == {"overall": None, "by_reason": {}}
+    assert (found["alerts"], found["alert_latency_ms"], found["fraud_precision"], found["fraud_prevented"]) == (
+        None,
+    ) * 3 + ([],)
     assert "NOT CLOSED for gateway INR" in print_summary(UNPUBLISHED)
 
 
@@ -207,6 +240,8 @@ def test_the_terminal_gets_a_short_table() -> None:
     assert "Amount mismatch" in text
     assert "all 1 proofs close; published" in text
     assert "precision 100.00%, recall 100.00% over 1 breaks" in text
+    assert "44 alerts; decided in 14 ms (p95 23, p99 24) at 1,000 payments a second" in text
+    assert "precision 45.00%, recall 90.00% over 50 frauds, average precision 0.877" in text
     assert max(len(line) for line in text.splitlines()) <= 120
 
 

@@ -29,6 +29,7 @@ def test_every_flag_reaches_the_plan() -> None:
         "--duplicates", "0.01", "--disorder", "0.02", "--lateness", "0.03", "--malformed", "0.04",
         "--span", "1h",
         "--tick-every", "30s", "--currencies", "mix", "--scenario", "cbs_outage@60s:0.8:IN,fraud_ring@5s",
+        "--fraud", "1%",
     )  # fmt: skip
     assert asked == Plan(
         payments=20,
@@ -39,6 +40,7 @@ def test_every_flag_reaches_the_plan() -> None:
         tick_every=timedelta(seconds=30),
         currencies="mix",
         scenarios=(Scenario("cbs_outage", 60, 0.8, "IN"), Scenario("fraud_ring", 5)),
+        fraud=0.01,
     )
 
 
@@ -52,6 +54,8 @@ def test_every_flag_reaches_the_plan() -> None:
         ("--malformed", "2"),
         ("--currencies", "XYZ"),
         ("--fraud-rate", "1.5"),
+        ("--fraud", "some"),
+        ("--fraud", "50%"),
         ("--span", "0s"),
         ("--no-such-flag", "1"),
     ],
@@ -79,6 +83,17 @@ def test_banks_are_chosen_by_name() -> None:
     assert banks_of(("BANK_B",)) == BANKS[1:]
     with pytest.raises(SettingsError, match="BANK_X"):
         banks_of(("BANK_X",))
+
+
+def test_campaigns_are_no_chaos() -> None:
+    asked = plan("--fraud", "0.01")
+    assert (asked.chaos, asked.weights) == (Plan().chaos, Plan().weights)
+
+
+@pytest.mark.parametrize("other", [("--paced",), ("--topic", "transactions")])
+def test_a_feed_needs_a_plan_of_three_ledgers(other: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match="--feed"):
+        main(["--feed", *other])
 
 
 def test_a_single_stream_has_no_truth() -> None:

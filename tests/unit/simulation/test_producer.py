@@ -14,11 +14,14 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
 from paylake import broker
-from paylake.contracts.topics import CLOCK, CONTROLS, LEDGER_TOPICS, TOPICS
+from paylake.contracts.topics import CLOCK, CONTROLS, FRAUD_LABELS_TOPIC, FRAUD_SIGNALS_TOPIC, LEDGER_TOPICS, TOPICS
 from paylake.errors import SourceError
 from paylake.settings import KafkaSettings
 from paylake.simulation import FaultRates, Plan, SimulationControl, generate, perform, publish
 from paylake.simulation.announcer import tick
+from paylake.simulation.arrivals import gateway_arrivals
+from paylake.simulation.feed_publisher import publish_feed
+from paylake.simulation.fraud_feed import feed_deliveries, fraud_labels, fraud_signals
 from paylake.simulation.sender import key_hashes
 from paylake.topics import TopicSpec, create_topics
 
@@ -107,6 +110,21 @@ def test_several_processes_send_the_same_records_as_one(cluster: broker.Cluster,
     assert (totals.payments, totals.records) == (300, len(rows))
     assert ledger_records(cluster.kafka) - before == len(rows)
     assert pq.read_table(tmp_path / "payments").num_rows == 300
+
+
+def test_what_others_say_of_frauds_arrives_at_simulated_times(cluster: broker.Cluster) -> None:
+    plan = replace(PLAN, payments=3_000, fraud=0.05, seed=5, faults=FaultRates())
+    payments = gateway_arrivals(plan)
+    rows = feed_deliveries(fraud_labels(payments, plan.seed), fraud_signals(payments, plan.seed)).to_pylist()
+    in_time = [row for row in rows if row["timestamp"] < plan.start + timedelta(days=20)]
+    assert 0 < len(in_time) < len(rows)
+    assert publish_feed(plan, cluster.kafka, until=plan.start + timedelta(days=20)) == len(in_time)
+    for topic in (FRAUD_SIGNALS_TOPIC, FRAUD_LABELS_TOPIC):
+        said = [(m.key, m.value, m.timestamp) for m in read(cluster.kafka, topic)]  # type: ignore[attr-defined]
+        of_topic = [row for row in in_time if row["topic"] == topic]
+        assert said == [(r["key"], r["value"], round(r["timestamp"].timestamp() * 1000)) for r in of_topic]
+    rest = publish_feed(plan, cluster.kafka, since=plan.start + timedelta(days=20))
+    assert rest == len(rows) - len(in_time)
 
 
 def test_banks_in_real_time_share_one_clock(cluster: broker.Cluster, tmp_path: Path) -> None:

@@ -33,6 +33,13 @@ from paylake.contracts.views.finance import (
     V_TOLERANCE_LEAKAGE,
     V_UNMATCHED_BY_SOURCE,
 )
+from paylake.contracts.views.fraud import (
+    V_FRAUD_ALERT_PRECISION,
+    V_FRAUD_INDEX,
+    V_FRAUD_PREVENTED,
+    V_FRAUD_REASONS,
+    V_FRAUD_SCORE_CHANGES,
+)
 from paylake.contracts.views.merchants import (
     V_MERCHANT_ANOMALIES,
     V_MERCHANT_DAILY,
@@ -68,6 +75,7 @@ VIEWS: tuple[View, ...] = (
     V_RECONCILIATION_INDEX,
     V_TRANSACTION_FLAGS,
     V_SETTLEMENT_LINES,
+    V_FRAUD_INDEX,
     V_AGGREGATE_INDEX,
     V_OPEN_BREAKS,
     V_BREAK_AGEING,
@@ -108,6 +116,10 @@ VIEWS: tuple[View, ...] = (
     V_MERCHANT_EXPOSURE,
     V_USER_SPEND,
     V_REPEATED_DECLINES,
+    V_FRAUD_ALERT_PRECISION,
+    V_FRAUD_PREVENTED,
+    V_FRAUD_REASONS,
+    V_FRAUD_SCORE_CHANGES,
     V_COMPLIANCE_INDEX,
     V_AML_ALERT,
     V_POLICY_HITS,

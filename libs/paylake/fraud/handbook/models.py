@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from paylake.fraud.protocol import WEEK, Split
+from paylake.fraud.handbook.protocol import WEEK, Split
 
 SEED = 0
 FINE_BINS = 1024

@@ -12,7 +12,7 @@ import pytest
 from paylake.card_transactions import read
 from paylake.cli import main
 from paylake.errors import SettingsError
-from tests.unit.fraud.builders import FIRST, table
+from tests.unit.fraud.handbook.builders import FIRST, table
 
 
 def test_a_folder_is_read_as_one_in_order_of_time(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from paylake.fraud import protocol, published
-from paylake.fraud.benchmark import OURS, Average, Found
-from paylake.fraud.measures import Measures
-from paylake.fraud.published import Published
+from paylake.fraud.handbook import protocol, published
+from paylake.fraud.handbook.benchmark import OURS, Average, Found
+from paylake.fraud.handbook.measures import Measures
+from paylake.fraud.handbook.published import Published
 
 PROMISED_RECALL = 0.965
 """At 2.1 % false positives: a figure that is often promised."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paylake.fraud import measures
-from tests.unit.fraud.builders import transactions
+from paylake.fraud.handbook import measures
+from tests.unit.fraud.handbook.builders import transactions
 
 
 def test_a_card_that_was_found_is_not_looked_at_again() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from paylake.fraud.features import LABEL_DELAY, SEEN_FRAUD
-from paylake.fraud.transactions import TERMINAL_SCENARIO, Transactions
+from paylake.fraud.handbook.features import LABEL_DELAY, SEEN_FRAUD
+from paylake.fraud.handbook.transactions import TERMINAL_SCENARIO, Transactions
 from paylake.fraud.windows import History
 
 CARDS_A_DAY = 100

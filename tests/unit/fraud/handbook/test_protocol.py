@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import pytest
 
 from paylake.errors import SettingsError
-from paylake.fraud import protocol
-from paylake.fraud.transactions import Transactions
-from tests.unit.fraud.builders import FIRST, transactions
+from paylake.fraud.handbook import protocol
+from paylake.fraud.handbook.transactions import Transactions
+from tests.unit.fraud.handbook.builders import FIRST, transactions
 
 START = FIRST.date()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paylake.errors import SettingsError
-from paylake.fraud.transactions import Transactions
+from paylake.fraud.handbook.transactions import Transactions
 
 WEEK = 7
 """Days of training, of the labels' delay, and of the test."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from paylake.fraud.transactions import SHAPE, Transactions, in_order
+from paylake.fraud.handbook.transactions import SHAPE, Transactions, in_order
 
 FIRST = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday."""

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paylake.errors import SettingsError
-from paylake.fraud import features, measures, models, protocol
-from paylake.fraud.measures import Measures
-from paylake.fraud.models import Model
-from paylake.fraud.protocol import Split
-from paylake.fraud.transactions import Transactions
+from paylake.fraud.handbook import features, measures, models, protocol
+from paylake.fraud.handbook.measures import Measures
+from paylake.fraud.handbook.models import Model
+from paylake.fraud.handbook.protocol import Split
+from paylake.fraud.handbook.transactions import Transactions
 
 Average = tuple[float, float]
 """Mean and population standard deviation over folds."""
