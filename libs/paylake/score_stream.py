@@ -39,6 +39,7 @@ from paylake.fraud.arrivals import (
     first_arrivals,
     folded,
     label_rows,
+    of_asked_keys,
     profile_rows,
     role_rows,
     scored,
@@ -155,46 +156,52 @@ class ScoreStream:
                 f"lake do not belong together. Run `paylake score --recover` to go on from the lake's offsets."
             )
         self._fold()
+        # three topics are read from one fetch
+        fetched = records.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            report, self.state = self._scores(fetched, batch, ends, timer)
+        finally:
+            fetched.unpersist()
+        self._is_whole = True
+        return report
+
+    def _scores(self, records: DataFrame, batch: int, ends: Ends, timer: Timer) -> tuple[ScoreReport, ScoreState]:
+        """Score and append the batch: what was done, and how far the stream has come with it."""
         judge = self.judge()
         inner, outer = hmac_pads(self.token_key)
         # a column and not a literal: the generated code stays the same for every batch, and no plan shows the key
         row = (bytearray(inner), bytearray(outer), self.state.generation, batch, self.state.latest)
         context = self.spark.createDataFrame([row], CONTEXT_DDL)
         known = records.crossJoin(F.broadcast(context))
-        counted = dict.fromkeys(("signals", "labels", "rejected"), 0)
+        signals = labels = rejected = 0
         if self._brings(FRAUD_SIGNALS_TOPIC, ends):
             parsed = parse_signals(known.where(F.col("topic") == FRAUD_SIGNALS_TOPIC)).localCheckpoint()
-            counted["signals"], rejected = self._append(parsed, FRAUD_SIGNALS, batch)
-            counted["rejected"] += rejected
+            signals, rejected = self._append(parsed, FRAUD_SIGNALS, batch)
             timer.step("signals appended")
-        parsed = parse_records(known.where(F.col("topic") == PG_TRANSACTIONS)).persist(StorageLevel.MEMORY_AND_DISK)
-        try:
-            payments = self._payments(parsed, context).localCheckpoint()
-            timer.step("payments parsed")
-            if self._brings(FRAUD_LABELS_TOPIC, ends):
-                labels = parse_labels(known.where(F.col("topic") == FRAUD_LABELS_TOPIC))
-                counted["labels"], rejected = self._append(self._attached(labels, payments).localCheckpoint(), LABELS, batch)
-                counted["rejected"] += rejected
-                timer.step("labels appended")
-            counted["rejected"] += self._quarantine(parsed, batch, "payments")
-            facts = with_facts(with_features(payments, self._rows(payments)), self.dimensions()).localCheckpoint()
-            timer.step("features found")
-            said = facts.join(scored(facts, judge), "transaction_id").localCheckpoint()
-            timer.step("payments scored")
-            found = said.groupBy("anomaly_type").agg(F.count("*").alias("n"), F.max("recorded_at").alias("at")).collect()
-            # a frame's times come back on this machine's clock
-            arrived = [one["at"].astimezone(UTC) for one in found]
-            latest = max([*arrived, *([self.state.latest] if self.state.latest else [])], default=None)
-            state = replace(self.state, batch=batch, ends=later(self.state.ends, ends), latest=latest)
-            txn = tables.Txn(f"fraud_partial/score_transactions/{state.generation}", batch)
-            tables.append(said, self.lake, FRAUD_PARTIAL, txn, state.to_metadata())
-            timer.step("scores committed")
-        finally:
-            parsed.unpersist()
-        self.state, self._is_whole = state, True
-        model = f"{judge.champion.name} {judge.champion.version}"
+        parsed = parse_records(known.where(F.col("topic") == PG_TRANSACTIONS)).localCheckpoint()
+        rejected += self._quarantine(parsed, batch, "payments")
+        payments = self._payments(parsed, context).localCheckpoint()
+        timer.step("payments parsed")
+        if self._brings(FRAUD_LABELS_TOPIC, ends):
+            said = self._attached(parse_labels(known.where(F.col("topic") == FRAUD_LABELS_TOPIC)), payments)
+            labels, unread = self._append(said.localCheckpoint(), LABELS, batch)
+            rejected += unread
+            timer.step("labels appended")
+        facts = with_facts(with_features(payments, self._rows(payments)), self.dimensions()).localCheckpoint()
+        timer.step("features found")
+        judged = scored(facts, judge).localCheckpoint()
+        timer.step("payments scored")
+        found = judged.groupBy("anomaly_type").agg(F.count("*").alias("n"), F.max("recorded_at").alias("at")).collect()
+        # a frame's times come back on this machine's clock
+        arrived = [one["at"].astimezone(UTC) for one in found]
+        latest = max([*arrived, *([self.state.latest] if self.state.latest else [])], default=None)
+        state = replace(self.state, batch=batch, ends=later(self.state.ends, ends), latest=latest)
+        txn = tables.Txn(f"fraud_partial/score_transactions/{state.generation}", batch)
+        tables.append(judged, self.lake, FRAUD_PARTIAL, txn, state.to_metadata())
+        timer.step("scores committed")
         by_type = {one["anomaly_type"]: one["n"] for one in found}
-        return ScoreReport(batch, by_type, model=model, seconds=timer.seconds, **counted)
+        model = f"{judge.champion.name} {judge.champion.version}"
+        return ScoreReport(batch, by_type, signals, labels, rejected, model, timer.seconds), state
 
     def next_generation(self) -> None:
         """Go on with a new checkpoint: what was appended beyond the last commit is removed, since it is read again."""
@@ -214,8 +221,10 @@ class ScoreStream:
         """Append what is accepted, and quarantine the rest: how many of each."""
         rejected = self._quarantine(parsed, batch, contract.name)
         accepted = parsed.where(F.size(FAILED_CHECKS) == 0)
-        tables.append(accepted, self.lake, contract, self._txn(contract.name, batch))
-        return accepted.count(), rejected
+        count = accepted.count()
+        if count:
+            tables.append(accepted, self.lake, contract, self._txn(contract.name, batch))
+        return count, rejected
 
     def _quarantine(self, parsed: DataFrame, batch: int, of: str) -> int:
         rejected = parsed.where(F.size(FAILED_CHECKS) > 0)
@@ -231,11 +240,16 @@ class ScoreStream:
         """The batch's payments that were not scored before."""
         fresh = first_arrivals(parsed.where(F.size(FAILED_CHECKS) == 0))
         if self.state.latest is not None:
+            fresh = fresh.localCheckpoint()
             since = self.state.latest - REDELIVERED_WITHIN
-            known = self._scored().where(
+            recent = self._scored().where(
                 (F.col("ingest_date") >= F.lit(since.date())) & (F.col("recorded_at") >= F.lit(since))
             )
-            fresh = fresh.join(known.select("transaction_id"), "transaction_id", "left_anti")
+            # two joins with what is small, in place of one that would sort all recent payments
+            again = recent.select("transaction_id").join(
+                F.broadcast(fresh.select("transaction_id")), "transaction_id", "left_semi"
+            )
+            fresh = fresh.join(F.broadcast(again), "transaction_id", "left_anti")
         latest = context.select("latest")
         seen = with_seen_at(fresh.crossJoin(F.broadcast(latest)), F.col("latest")).drop("latest")
         return with_measures(seen)
@@ -243,12 +257,13 @@ class ScoreStream:
     def _rows(self, payments: DataFrame) -> DataFrame:
         """All that the features of the batch's payments are made of."""
         asked = role_rows(payments, is_asked=True)
-        keys = F.broadcast(asked.select("role", "key").distinct())
-        recent = role_rows(with_measures(self._recent()), is_asked=False)
-        labels = label_rows(self.labels())
-        profiles = profile_rows(tables.read(self.spark, self.lake, FRAUD_PROFILES))
-        before = recent.unionByName(labels).unionByName(profiles)
-        return asked.unionByName(before.join(keys, ["role", "key"], "left_semi"))
+        recent, keys = of_asked_keys(self._recent(), asked)
+        wanted = F.broadcast(asked.select("role", "key").distinct())
+        known = label_rows(self.labels()).unionByName(profile_rows(tables.read(self.spark, self.lake, FRAUD_PROFILES)))
+        return (
+            asked.unionByName(role_rows(with_measures(recent), is_asked=False, keys=keys))
+            .unionByName(known.join(wanted, ["role", "key"], "left_semi"))
+        )  # fmt: skip
 
     def _scored(self) -> DataFrame:
         return tables.read(self.spark, self.lake, FRAUD_PARTIAL)
@@ -263,7 +278,9 @@ class ScoreStream:
 
     def _attached(self, labels: DataFrame, payments: DataFrame) -> DataFrame:
         columns = ("transaction_id", "user_id", "merchant_id", "seen_at", "generation", "batch")
-        return attached(labels, self._scored().select(*columns).unionByName(payments.select(*columns)))
+        named = F.broadcast(labels.select("transaction_id").distinct())
+        scored = self._scored().select(*columns).join(named, "transaction_id", "left_semi")
+        return attached(labels, scored.unionByName(payments.select(*columns)))
 
     def labels(self) -> DataFrame:
         """What is known of earlier payments."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from paylake.contracts.dimensions import BLACKLIST, EVERYWHERE, REGIONAL_LIMIT
 from paylake.contracts.fraud import FRAUD, LABEL_DELAY
@@ -35,6 +36,13 @@ TOLD_APART: dict[str, tuple[str, ...]] = {
 }
 """Role -> what the sums of its days are told apart by."""
 TOLD = ("merchant_id", "device_id", "country", "currency")
+LOOKED_AT: dict[str, tuple[str, ...]] = {
+    USER: TOLD_APART[USER],
+    MERCHANT: (*TOLD_APART[MERCHANT], "user_id"),
+    CARD: ("user_id", "merchant_id"),
+    DEVICE: ("user_id",),
+}
+"""Role -> the texts that its features look at; the others do not travel with its rows."""
 LONGEST_DAYS = 31
 """Days' sums older than this are one: no window tells them apart."""
 
@@ -74,20 +82,44 @@ def with_measures(payments: DataFrame) -> DataFrame:
     return payments.withColumn("units", units).withColumn("levels", level)
 
 
-def role_rows(payments: DataFrame, *, is_asked: bool) -> DataFrame:
-    """A row of ROWS_SCHEMA per payment and role that it has."""
-    roles = F.array(*(F.struct(F.lit(role).alias("role"), F.col(column).alias("key")) for role, column in KEY_OF.items()))
-    measures = payments.withColumns({
-        "is_asked": F.lit(is_asked),
-        "levels_squared": F.col("levels") * F.col("levels"),
-        "payments": F.lit(1).cast("bigint"),
-        "declines": (F.col("status") == DECLINED).cast("bigint"),
-        "refunds": F.coalesce(F.col("type") == REFUND, F.lit(False)).cast("bigint"),
-        "first_at": F.col("seen_at"),
-        "of": F.explode(roles),
-    })  # fmt: skip
-    named = measures.select(*(n for n in ROWS_SCHEMA.names if n not in ("role", "key")), "of.role", "of.key")
-    return named.where(F.col("key").isNotNull()).select(*ROWS_SCHEMA.names)
+def role_rows(payments: DataFrame, *, is_asked: bool, keys: Mapping[str, str] = KEY_OF) -> DataFrame:
+    """A row of ROWS_SCHEMA per payment and role that it has: those of which the column that `keys` names is not null."""
+    texts = sorted({name for names in LOOKED_AT.values() for name in names})
+    roles = F.array(
+        *(
+            F.struct(
+                F.lit(role).alias("role"),
+                F.col(column).alias("key"),
+                *((F.col(name) if name in LOOKED_AT[role] else F.lit(None).cast("string")).alias(name) for name in texts),
+            )
+            for role, column in keys.items()
+        )
+    )
+    measures = payments.select(
+        *ORDER, "seen_at", "units", "levels",
+        (F.col("transaction_id") if is_asked else F.lit(None).cast("string")).alias("transaction_id"),
+        F.lit(is_asked).alias("is_asked"),
+        (F.col("levels") * F.col("levels")).alias("levels_squared"),
+        F.lit(1).cast("bigint").alias("payments"),
+        (F.col("status") == DECLINED).cast("bigint").alias("declines"),
+        F.coalesce(F.col("type") == REFUND, F.lit(False)).cast("bigint").alias("refunds"),
+        F.col("seen_at").alias("first_at"),
+        F.explode(F.filter(roles, lambda one: one["key"].isNotNull())).alias("of"),
+    ).select("*", "of.*")  # fmt: skip
+    return measures.select(*ROWS_SCHEMA.names)
+
+
+def of_asked_keys(payments: DataFrame, asked: DataFrame) -> tuple[DataFrame, dict[str, str]]:
+    """Those of the payments that share customer, merchant, card or device with an asked row of ROWS_SCHEMA.
+
+    Returned with the columns, by role, that hold the key where it is an asked one.
+    """
+    keys = {role: f"asked_{column}" for role, column in KEY_OF.items()}
+    found = payments
+    for role, column in KEY_OF.items():
+        wanted = asked.where(F.col("role") == role).select(F.col("key").alias(keys[role])).distinct()
+        found = found.join(F.broadcast(wanted), F.col(column) == F.col(keys[role]), "left")
+    return found.where(F.coalesce(*keys.values()).isNotNull()), keys
 
 
 def label_rows(labels: DataFrame) -> DataFrame:
@@ -217,13 +249,23 @@ def _with_policies(payments: DataFrame, policies: DataFrame) -> DataFrame:
 
 
 def scored(facts: DataFrame, judge: Judge) -> DataFrame:
-    """One row per payment of `facts` (the columns of FACTS_SCHEMA): its scores, as SCORES_SCHEMA has them."""
+    """The payments of `facts` (the columns of FACTS_SCHEMA among theirs) as they arrived, with their scores as SCORES_SCHEMA
+    has them.
+    """
+    kept = [*SENT, *ORDER, "seen_at"]
+    said = StructType.fromDDL(SCORES_DDL)
+    assert isinstance(said, StructType)
+    found = StructType([*(facts.schema[name] for name in kept), *(said[n] for n in said.names if n not in kept)])
+    needed = dict.fromkeys([*kept, *FACTS_SCHEMA.names])
 
     def judged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield from score(pa.Table.from_batches([batch]).cast(FACTS_SCHEMA), judge).cast(SCORES_SCHEMA).to_batches()
+            told = pa.Table.from_batches([batch])
+            scores = score(told.select(FACTS_SCHEMA.names).cast(FACTS_SCHEMA), judge).cast(SCORES_SCHEMA)
+            whole = [told[name] if name in kept else scores[name] for name in found.names]
+            yield from pa.table(whole, names=found.names).combine_chunks().to_batches()
 
-    return facts.select(*FACTS_SCHEMA.names).mapInArrow(judged, SCORES_DDL)
+    return facts.select(*needed).mapInArrow(judged, found)
 
 
 def attached(labels: DataFrame, payments: DataFrame) -> DataFrame:
