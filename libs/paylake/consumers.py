@@ -153,7 +153,9 @@ def changes(
         known = tables.read(spark, lake, index.contract)
         if index.is_dated:
             known = known.where(F.col("business_date") == F.lit(business_date))
-        rows = with_news(index.build(sources), known, index.contract, run_id, run_at).localCheckpoint()
+        # both are read several times, and a plan over checkpoints is short
+        made = index.build(sources).localCheckpoint()
+        rows = with_news(made, _once(known), index.contract, run_id, run_at).localCheckpoint()
         found.append(Change(index, rows, not rows.where(F.col("is_news") | is_left).isEmpty()))
     return Changes(sources, tuple(found))
 
@@ -175,7 +177,7 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
     before = published.where(
         (F.col("business_date") >= F.lit(business_date - HISTORY)) & (F.col("business_date") < F.lit(business_date))
     )
-    lines = _posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES).localCheckpoint()
+    lines = _once(_posted(spark, lake, V_SETTLEMENT_LINES, SETTLEMENT_LINES))
     earlier = before.unionByName(_older(published, lines, business_date))
     since, until = F.lit(business_date - AROUND), F.lit(business_date + AROUND)
     scores = tables.read_or_empty(spark, lake, FRAUD_PARTIAL).where(F.col("ingest_date").between(since, until))
@@ -186,15 +188,15 @@ def _sources(spark: SparkSession, lake: str, business_date: date, latest: DataFr
         # several indexes read them: once is enough
         payments=payments(earlier).unionByName(payments(latest)).localCheckpoint(),
         settlement_lines=lines,
-        payouts=_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS).localCheckpoint(),
-        statements=_posted(spark, lake, V_STATEMENTS, STATEMENTS),
-        statement_lines=_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES).localCheckpoint(),
-        merchants=tables.read_or_empty(spark, lake, MERCHANTS),
-        users=tables.read_or_empty(spark, lake, USERS),
-        locations=tables.read_or_empty(spark, lake, LOCATIONS),
-        policies=tables.read_or_empty(spark, lake, POLICIES),
+        payouts=_once(_posted(spark, lake, V_PAYOUT_TIEOUT, PAYOUTS)),
+        statements=_once(_posted(spark, lake, V_STATEMENTS, STATEMENTS)),
+        statement_lines=_once(_posted(spark, lake, V_STATEMENT_LINES, STATEMENT_LINES)),
+        merchants=_once(tables.read_or_empty(spark, lake, MERCHANTS)),
+        users=_once(tables.read_or_empty(spark, lake, USERS)),
+        locations=_once(tables.read_or_empty(spark, lake, LOCATIONS)),
+        policies=_once(tables.read_or_empty(spark, lake, POLICIES)),
         business_days=days,
-        operations=tables.read_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS),
+        operations=_once(tables.read_or_empty(spark, lake, OPERATIONS_RECONCILE_LEDGERS)),
         scores=_once(first_scores(_about(latest, scores))),
         signals=_once(signals_once(_about(latest, signals))),
         labels=_once(standing_labels(_about(latest, labels))),
@@ -207,7 +209,9 @@ def _about(payments: DataFrame, rows: DataFrame) -> DataFrame:
 
 
 def _once(rows: DataFrame) -> DataFrame:
-    """The rows, computed once. Where there is none, whatever they are joined with is planned without them."""
+    """The rows, computed once, for plans that stay short. Where there is none, whatever they are joined with is planned
+    without them.
+    """
     found = rows.localCheckpoint()
     return found.where(F.lit(False)) if found.isEmpty() else found
 

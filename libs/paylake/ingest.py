@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
+import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -150,7 +152,9 @@ def _write(spark: SparkSession, lake: str, taken: Sequence[Ingested]) -> None:
                 one.parsed.settlement_lines,
             )
             for contract, found in zip(OF_FILES[1:], parts, strict=True):
-                rows[contract] += [(sha256, *astuple(part)) for part in found]
+                if found:
+                    said = attrgetter(*(field.name for field in fields(found[0])))
+                    rows[contract] += [(sha256, *said(part)) for part in found]
     for contract in (*OF_FILES[1:], STATEMENT_FILES):
         if rows[contract]:
             _insert(spark, lake, contract, rows[contract])
@@ -158,7 +162,10 @@ def _write(spark: SparkSession, lake: str, taken: Sequence[Ingested]) -> None:
 
 def _insert(spark: SparkSession, lake: str, contract: TableContract, rows: list[tuple[Any, ...]]) -> None:
     """The rows whose key is not there yet. No card number rests: a text that names one is masked."""
-    frame = spark.createDataFrame(rows, contract.schema)
+    # by columns: row by row, every value would be checked in Python
+    of_arrow = spark.createDataFrame([], contract.schema).toArrow().schema
+    columns = [pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), of_arrow, strict=True)]
+    frame = spark.createDataFrame(pa.Table.from_arrays(columns, schema=of_arrow), contract.schema)
     texts = [f.name for f in contract.fields if isinstance(f.type, StringType) and f.name not in contract.key]
     safe = frame.withColumns({
         name: F.when(names_a_card(F.col(name)), masked(F.col(name))).otherwise(F.col(name)) for name in texts
