@@ -88,6 +88,7 @@ BY_NAME: dict[str, Any] = {
 
 BY_TABLE: dict[str, dict[str, Any]] = {
     "ledger_entries": {"status": "SUCCESS"},
+    "fraud_review_queue": {"anomaly_type": "suspicious", "anomaly_score": Decimal("0.500000")},
     "statement_files": {"state": "POSTED"},
     "statements": {"proof": "PROVED"},
     "statement_lines": {"status": "BOOKED"},

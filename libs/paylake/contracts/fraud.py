@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from pyspark.sql.types import (
     ArrayType,
+    BooleanType,
     DateType,
+    DecimalType,
     DoubleType,
     IntegerType,
     LongType,
@@ -323,3 +325,37 @@ FRAUD_SCORE_CHANGES = versioned(
     partition_by=("business_date",),
     checks=(Check("score_after_share", "score_after BETWEEN 0 AND 1"),),
 )
+
+FRAUD_REVIEW_QUEUE = TableContract(
+    name="fraud_review_queue",
+    layer="final",
+    doc="One row per payment of a date that models without labels find unusual and the supervised model finds normal: what "
+    "somebody should look at. Written anew with each run of its date.",
+    fields=(
+        Field("ingest_date", DateType(), "Date of the run and of the payment's arrival, UTC."),
+        Field("rank", IntegerType(), "Place in the date's queue; 1 is the most unusual."),
+        *PAYMENT_FIELDS,
+        Field("anomaly_score", DecimalType(7, 6), "How unusual the payment is, from 0 to 1: the weighted sum of the models "
+              "that spoke, on the scale of their ranks. It is no probability of fraud."),
+        Field("anomaly_type", StringType(), "What that score says: suspicious from 0.3 on, fraudulent from 0.7 on."),
+        Field("explanation", StringType(), "Why the payment is unusual, and which models say so, for people."),
+        Field("spoken_by", ArrayType(StringType()), "The models that spoke: isolation forest, autoencoder, sequence model."),
+        Field("known_payments", LongType(), "The customer's payments in the days learnt from."),
+        Field("is_newcomer", BooleanType(), "The customer has fewer than five such payments: a cold start, of which the "
+              "supervised model knows least."),
+        Field("fraud_score", DoubleType(), "The supervised model's probability of fraud from 0 to 1, as scored on arrival."),
+        Field("model_name", StringType(), "The supervised model; `scorecard` where no model was registered."),
+        Field("model_version", StringType(), "Its version."),
+        Field("features_version", StringType(), "Version of the features' definitions."),
+    ),
+    key=("ingest_date", "transaction_id"),
+    partition_by=("ingest_date",),
+    checks=(
+        Check("currency_known", one_of("currency", CURRENCIES)),
+        Check("rank_from_one", "rank >= 1"),
+        Check("is_unusual", "anomaly_score BETWEEN 0.3 AND 1"),
+        Check("anomaly_type_known", one_of("anomaly_type", (SUSPICIOUS, FRAUDULENT))),
+        Check("known_payments_not_negative", "known_payments >= 0"),
+        Check("fraud_score_share", "fraud_score BETWEEN 0 AND 1"),
+    ),
+)  # fmt: skip
