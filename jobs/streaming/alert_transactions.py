@@ -10,13 +10,14 @@ from pyspark.sql import SparkSession
 
 from paylake import alert_driver
 from paylake.alert_driver import AUTO, MODES, AlertPlan
+from paylake.health import HealthSettings, watched
 from paylake.session import run
 from paylake.settings import KafkaSettings, setting
 from paylake.token_key import read_key
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertTransactionsSettings(KafkaSettings):
+class AlertTransactionsSettings(KafkaSettings, HealthSettings):
     """Read the gateway's topic; write fraud-decisions and fraud-alerts, at least once: take each event id once.
 
     Customers, merchants, places, policies, devices and usual amounts are read from the lake at the start; start the job
@@ -56,7 +57,8 @@ def main(spark: SparkSession, settings: AlertTransactionsSettings) -> None:
         stop_after=settings.stop_after or None,
         patience=settings.patience,
     )
-    alert_driver.run(spark, settings, settings.lake, read_key(settings.token_key), plan, as_of=datetime.now(UTC))
+    with watched(spark, settings, "alert_transactions", batch=settings.commit_every):
+        alert_driver.run(spark, settings, settings.lake, read_key(settings.token_key), plan, as_of=datetime.now(UTC))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
+from paylake.health import HealthSettings, watched
 from paylake.ledger_driver import LedgerDriver, Schedule
 from paylake.reconcile import Horizon
 from paylake.session import run
@@ -16,7 +17,7 @@ from paylake.tolerances import ToleranceSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconcileLedgersSettings(KafkaSettings, ToleranceSettings):
+class ReconcileLedgersSettings(KafkaSettings, ToleranceSettings, HealthSettings):
     """Read the three ledgers' topics and the clock; write entries, open items and provisional results to the lake."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -63,12 +64,17 @@ def main(spark: SparkSession, settings: ReconcileLedgersSettings) -> None:
         maintain_every=settings.maintain_every,
     )
     horizon = Horizon(settings.missing_after, settings.late_window, settings.remember)
-    driver = LedgerDriver.open(
-        spark, settings, settings.lake, settings.checkpoint, settings.token_key, settings.rules(), horizon
-    )
-    if settings.recover:
-        driver.recover()
-    driver.run(schedule)
+    is_live = schedule.driver_ticks and not schedule.available_now
+    with watched(spark, settings, "reconcile_ledgers", settings.lake, settings.interval) as series:
+        driver = LedgerDriver.open(
+            spark, settings, settings.lake, settings.checkpoint, settings.token_key, settings.rules(), horizon
+        )
+        driver.on_batch = lambda report, seconds: series.took_ledgers(
+            report, seconds, is_live, driver.stream.state.clock.now
+        )
+        if settings.recover:
+            driver.recover()
+        driver.run(schedule)
 
 
 if __name__ == "__main__":

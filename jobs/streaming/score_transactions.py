@@ -9,6 +9,7 @@ from typing import ClassVar
 from pyspark.sql import SparkSession
 
 from paylake.contracts.fraud import RuleLimits
+from paylake.health import HealthSettings, watched
 from paylake.judges import Judges
 from paylake.score_driver import ScoreDriver
 from paylake.session import run
@@ -17,7 +18,7 @@ from paylake.streams import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreTransactionsSettings(KafkaSettings):
+class ScoreTransactionsSettings(KafkaSettings, HealthSettings):
     """Read the gateway's topic, fraud signals and labels; write scored payments with reasons and features to the lake."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -67,19 +68,20 @@ class ScoreTransactionsSettings(KafkaSettings):
 def main(spark: SparkSession, settings: ScoreTransactionsSettings) -> None:
     """Run the stream to its end, or until SIGTERM."""
     judges = Judges(settings.registry, settings.challenger_share, settings.challenger_decides, settings.limits())
-    driver = ScoreDriver.open(spark, settings, settings.lake, settings.checkpoint, settings.token_key, judges)
-    if settings.recover:
-        driver.recover()
-    driver.run(
-        Reading(
-            available_now=settings.available_now,
-            interval=settings.interval,
-            max_offsets_per_trigger=settings.max_offsets_per_trigger,
-            fail_on_data_loss=settings.fail_on_data_loss,
-            patience=settings.patience,
-            maintain_every=settings.maintain_every,
-        )
+    reading = Reading(
+        available_now=settings.available_now,
+        interval=settings.interval,
+        max_offsets_per_trigger=settings.max_offsets_per_trigger,
+        fail_on_data_loss=settings.fail_on_data_loss,
+        patience=settings.patience,
+        maintain_every=settings.maintain_every,
     )
+    with watched(spark, settings, "score_transactions", batch=settings.interval) as series:
+        driver = ScoreDriver.open(spark, settings, settings.lake, settings.checkpoint, settings.token_key, judges)
+        driver.on_batch = series.took_scores
+        if settings.recover:
+            driver.recover()
+        driver.run(reading)
 
 
 if __name__ == "__main__":
