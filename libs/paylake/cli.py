@@ -31,8 +31,10 @@ COMMANDS: dict[str, Command] = {
     "simulate": Command("send simulated payments, with a known truth", "paylake.simulation.command:main"),
     "stream": Command("reconcile the three ledgers as their records arrive", "paylake.pipeline:stream"),
     "score": Command("score the gateway's payments for fraud as they arrive", "paylake.pipeline:score"),
+    "publish-scores": Command("publish the scores to Redis and PostgreSQL", "paylake.publish_command:main"),
     "alerts": Command("show live fraud alerts, newest first", "paylake.alerts_command:main"),
     "train": Command("train a model of fraud from a lake, or judge those that there are", "paylake.train_command:main"),
+    "review-queue": Command("queue a date's unusual payments, told without labels", "paylake.review_queue_command:main"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
     "ingest": Command("take bank statements and processors' reports, and prove them", "paylake.ingest_command:main"),
     "dimensions": Command(

@@ -441,7 +441,7 @@ class KafkaSettings:
         return options
 
     def client_options(self) -> dict[str, object]:
-        """Arguments of kafka-python's clients. Raises SettingsError for AWS_MSK_IAM, which is Spark's."""
+        """Arguments of kafka-python's clients; with AWS_MSK_IAM they log in by the role of whoever runs them."""
         options: dict[str, object] = {
             "bootstrap_servers": [server.strip() for server in self.bootstrap_servers.split(",")],
             "security_protocol": self.security_protocol,
@@ -449,12 +449,8 @@ class KafkaSettings:
         if self.ssl_ca_file is not None:
             options["ssl_cafile"] = str(self.ssl_ca_file)
         if self._uses_sasl:
-            if self.sasl_mechanism == _MSK_IAM:
-                raise SettingsError(
-                    "KAFKA_SASL_MECHANISM=AWS_MSK_IAM works for the Spark jobs only: "
-                    "run this command with a SCRAM-SHA-512 user of the cluster instead."
-                )
             options["sasl_mechanism"] = self.sasl_mechanism
+        if self._uses_sasl and self.sasl_mechanism != _MSK_IAM:
             options["sasl_plain_username"] = self.sasl_username
             options["sasl_plain_password"] = self.sasl_password
         return options

@@ -230,13 +230,13 @@ def test_scram_and_a_private_authority_reach_both_clients() -> None:
     assert kafka.client_options()["ssl_cafile"] == "/ca.pem"
 
 
-def test_msk_with_iam_is_for_spark_only() -> None:
+def test_msk_with_iam_needs_no_password() -> None:
     kafka = KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="AWS_MSK_IAM")
     options = kafka.spark_options()
     assert options["kafka.sasl.jaas.config"] == "software.amazon.msk.auth.iam.IAMLoginModule required;"
     assert options["kafka.sasl.client.callback.handler.class"].endswith("IAMClientCallbackHandler")
-    with pytest.raises(SettingsError, match="works for the Spark jobs only"):
-        kafka.client_options()
+    assert kafka.client_options()["sasl_mechanism"] == "AWS_MSK_IAM"
+    assert "sasl_plain_password" not in kafka.client_options()
 
 
 def test_a_protocol_without_its_credentials_is_refused_early() -> None:
