@@ -1,0 +1,4 @@
+output "stack" {
+  description = "Addresses and names of the stack, as modules of the application take them."
+  value       = module.stack
+}
