@@ -26,7 +26,7 @@ TEST_FLAGS = -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-infra infra deploy-local deploy-k8s stream check lint format generator generate-load bench clean distclean
+.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-thorough test-infra infra deploy-local deploy-k8s stream check lint format generator generate-load bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,7 +82,10 @@ test: dev-setup ## run the tests that take minutes together
 	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "not slow and not infra"
 
 test-slow: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the slow tests: kills, S3, three brokers, the EMR twin
-	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "slow and not infra"
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "slow and not infra and not thorough"
+
+test-thorough: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the variations that the slow tests leave out
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m thorough
 
 test-infra: dev-setup .venv-infra/.stamp ## check images, manifests, workflows and Terraform
 	@.venv/bin/python -m pytest $(TEST_FLAGS) -m infra

@@ -94,6 +94,7 @@ def total(entries: DataFrame, stage: str, source: str) -> Decimal:
     return Decimal(rows.agg(F.sum("amount")).collect()[0][0])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_lab_02_bank_statement(spark: SparkSession, tmp_path: Path) -> None:
     _, entries = lab(spark, "ledger_and_bank_statement")

@@ -98,7 +98,7 @@ def test_what_waits_is_decided_once_and_a_second_run_adds_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [REAL_TIME, MICRO_BATCH])
+@pytest.mark.parametrize("mode", [REAL_TIME, pytest.param(MICRO_BATCH, marks=pytest.mark.thorough)])
 def test_a_running_query_decides_on_what_comes(
     spark: SparkSession, cluster: Cluster, listed: str, tmp_path: Path, mode: str
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_rerun_without_news_writes_nothing(spark: SparkSession, lake: str) -> 
     assert newest(spark, lake) == before
 
 
+@pytest.mark.thorough
 def test_a_later_run_of_an_earlier_date_leaves_what_is_as_of_the_last_one(spark: SparkSession, lake: str) -> None:
     whole = [index.contract for index in INDEXES if not index.is_dated]
     before = {c.name: tables.latest_version(spark, lake, c) for c in whole}
@@ -114,6 +115,7 @@ def test_a_label_that_comes_late_makes_one_new_version_and_a_run_that_publishes_
     assert aggregated(spark, lake) == {**before, "yen": now}
 
 
+@pytest.mark.thorough
 def test_a_lake_without_scores_has_an_empty_index_and_nulls_in_the_aggregate(spark: SparkSession, lake: str) -> None:
     for contract in (FRAUD_PARTIAL, FRAUD_SIGNALS, LABELS, FRAUD_INDEX, FRAUD_SCORE_CHANGES):
         shutil.rmtree(Path(lake) / contract.path)

@@ -83,6 +83,7 @@ def test_files_of_every_form_land_once_apart_where_rejected_and_without_a_card_n
     assert sorted(row["key"] or b"" for row in rows) == [b"", b"t1", b"t1", b"t2", b"t3", b"t4"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_what_an_interrupted_landing_left_counts_once(landing: Landing, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(record()))
@@ -93,6 +94,7 @@ def test_what_an_interrupted_landing_left_counts_once(landing: Landing, tmp_path
     assert len(rows_of(Path(landing.root))) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_record_without_a_time_is_filed_where_its_file_is_or_where_a_person_says(landing: Landing, tmp_path: Path) -> None:
     (tmp_path / "mixed.jsonl").write_bytes(lines(record(), b"cut {"))

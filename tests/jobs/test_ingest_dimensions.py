@@ -90,6 +90,7 @@ def test_files_are_taken_once_and_an_id_is_shown_as_of_a_time(
         dimensions_command.main(["show", "m1", "--lake", lake, "--dimension", "users"])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_files_are_taken_in_any_order_and_any_grouping(spark: SparkSession, lake: str, tmp_path: Path) -> None:
     ingest_dimensions.ingest(spark, lake, incoming(*FILES))
@@ -99,6 +100,7 @@ def test_files_are_taken_in_any_order_and_any_grouping(spark: SparkSession, lake
     assert history(spark, other) == history(spark, lake)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_what_a_simulation_delivers_is_accepted_whole(spark: SparkSession, lake: str, tmp_path: Path) -> None:
     paths = write_dimensions(7, "mix", date(2026, 1, 15), tmp_path / "files")

@@ -245,7 +245,11 @@ DAMAGES: dict[str, tuple[Callable[..., None], str]] = {
 }
 
 
-LONGER = [pytest.param(loss, marks=pytest.mark.slow) for loss in list(DAMAGES)[1:]]
+IN_SHORT = ("a payment in the indexes", "a control total", "a redelivered row")
+LONGER = [
+    pytest.param(loss, marks=[pytest.mark.slow, *([] if loss in IN_SHORT else [pytest.mark.thorough])])
+    for loss in list(DAMAGES)[1:]
+]
 
 
 @pytest.mark.parametrize("loss", [*list(DAMAGES)[:1], *LONGER])

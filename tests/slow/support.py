@@ -113,7 +113,9 @@ def command(
     *argv: str | Path, log: Path, conf: Mapping[str, str] | None = None, jars: Path | None = None
 ) -> Iterator[Running]:
     """A command that runs beside the test, and is ended with everything it started when the block is left."""
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PAYLAKE_MASTER": "local[2]"}
+    # these processes live a minute, in which the JVM's second compiler costs more than it saves
+    brief = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PAYLAKE_MASTER": "local[2]", **brief}
     if conf:
         flags = " ".join(f"--conf {key}={value}" for key, value in conf.items())
         env["PYSPARK_SUBMIT_ARGS"] = f"{flags} pyspark-shell"

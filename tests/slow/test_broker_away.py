@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from paylake import broker
@@ -52,6 +53,7 @@ def test_a_stream_goes_on_by_itself_when_its_broker_comes_back(spark: SparkSessi
     assert contents["ledger_entries"][0] == everything
 
 
+@pytest.mark.thorough
 def test_a_broker_that_stays_away_longer_than_the_patience_ends_the_stream_with_a_sentence(tmp_path: Path) -> None:
     folder, key, lake = tmp_path / "broker", tmp_path / "token.key", str(tmp_path / "lake")
     create_key_file(key)

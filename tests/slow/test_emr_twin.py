@@ -78,5 +78,5 @@ def test_the_nightly_jobs_of_the_twin_write_what_the_newer_release_writes(
         assert written == expected, contract.name
         assert expected[0] > 0, contract.name
 
-    support.nightly_here(spark, waiting.kafka, theirs, "all")
+    support.nightly_here(spark, waiting.kafka, theirs)
     assert tables.last_commit(spark, theirs, RECONCILIATION_INDEX).version == 1, "the newer release found news"

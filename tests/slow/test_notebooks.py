@@ -111,7 +111,15 @@ def test_a_notebook_is_stored_without_what_a_run_leaves(path: Path) -> None:
     assert [c.source for c in cells if c.cell_type == "code" and (c.outputs or c.execution_count)] == []
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+OFTEN = ("finance", "fraud")
+"""Notebooks that run with each change; the others with the thorough tests."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path if path.stem in OFTEN else pytest.param(path, marks=pytest.mark.thorough) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_runs_and_draws(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYLAKE_LAKE", request.getfixturevalue(LAKES.get(path.stem, "lake_of_all")))
     monkeypatch.setenv("PAYLAKE_MASTER", "local[2]")

@@ -111,6 +111,7 @@ class Crash(Exception):
     """What a test throws between two batches."""
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_that_is_lost_after_the_first_batch_loses_no_record(
     spark: SparkSession, waiting: Waiting, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -21,6 +22,7 @@ from tests.slow import support
 PLAN = Plan(payments=900, seed=42, chaos=0.4, faults=FaultRates(0.02, 0.02, 0.0, 0.02))
 
 
+@pytest.mark.thorough
 def test_a_broker_that_is_lost_while_records_are_sent_and_read_costs_no_record(spark: SparkSession, tmp_path: Path) -> None:
     key, lake, killed = tmp_path / "token.key", str(tmp_path / "lake"), []
     create_key_file(key)

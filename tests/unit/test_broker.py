@@ -84,7 +84,10 @@ sys.exit(cli.main())
 """
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=[pytest.mark.slow, pytest.mark.thorough])],
+)
 def test_no_process_is_left_behind_a_command_that_is_ended(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     command = [sys.executable, "-c", A_COMMAND_THAT_HOLDS_A_CLUSTER, "hold", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
