@@ -410,7 +410,8 @@ def _alerts(results: Results) -> list[str]:
     ]  # fmt: skip
     stages = [[n, f"{s['per_second']:,}", s["cpu_us"]] for n, s in results["throughput"]["stages"].items()]
     return [
-        "Open loop: each payment is stamped with the time at which it was due, also where its sender was late.",
+        "Open loop: each payment is stamped with the time at which it was due, also where its sender was late. "
+        "Sender and listener count as other programs.",
         table(["mode", "payments/s", "p50, ms", "p95, ms", "p99, ms", "longest, ms", "sender late by at most, ms",
                "CPU-s JVM", "broker"], rows),
         table(["to nowhere", "records/s", "CPU µs per record"], stages),
