@@ -12,7 +12,7 @@ fi
 if [ "$(id -u)" -ne 0 ]; then
     if ! sudo -n true 2> /dev/null; then
         echo "paylake: only root may install what is missing: apt-get install ${missing[*]}" >&2
-        exit
+        exit 1
     fi
     as_root=(sudo -n)
 fi
@@ -23,9 +23,13 @@ if [ ! -e "$policy" ]; then
     "${as_root[@]}" chmod 755 "$policy"
 fi
 "${as_root[@]}" apt-get -qq update > /dev/null || true
+failed=0
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq -y --no-install-recommends install "${missing[@]}" > /dev/null ||
-    echo "paylake: apt-get could not install ${missing[*]}." >&2
+    apt-get -qq -y --no-install-recommends install "${missing[@]}" > /dev/null || failed=1
 if [ -n "$refused" ]; then
     "${as_root[@]}" rm -f "$policy"
+fi
+if [ "$failed" -ne 0 ]; then
+    echo "paylake: apt-get could not install ${missing[*]}." >&2
+    exit 1
 fi
