@@ -34,7 +34,7 @@ output "eks_cluster_name" {
 }
 
 output "repositories" {
-  description = "streaming, batch -> where images are pushed."
+  description = "streaming, batch, cluster-autoscaler -> where images are pushed."
   value       = module.registry.urls
 }
 

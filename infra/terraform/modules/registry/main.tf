@@ -1,7 +1,8 @@
-# Two images: streaming (Kubernetes) and batch (EMR). A tag is never moved, so what runs is what was tested.
+# Two images of ours, streaming (Kubernetes) and batch (EMR), and a copy of the one that adds nodes: Kubernetes' registry cannot be
+# reached from the nodes. A tag is never moved, so what runs is what was tested.
 
 locals {
-  repositories = toset(["streaming", "batch"])
+  repositories = toset(["streaming", "batch", "cluster-autoscaler"])
 }
 
 resource "aws_ecr_repository" "this" {

@@ -1,9 +1,9 @@
 output "urls" {
-  description = "streaming, batch -> address to push to and pull from."
+  description = "streaming, batch, cluster-autoscaler -> address to push to and pull from."
   value       = { for name, repository in aws_ecr_repository.this : name => repository.repository_url }
 }
 
 output "arns" {
-  description = "streaming, batch -> ARN of the repository."
+  description = "streaming, batch, cluster-autoscaler -> ARN of the repository."
   value       = { for name, repository in aws_ecr_repository.this : name => repository.arn }
 }

@@ -6,10 +6,12 @@ variables {
   key_arn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 }
 
-run "has_two_repositories_whose_tags_never_move" {
+run "has_repositories_whose_tags_never_move" {
   assert {
-    condition     = toset([for r in aws_ecr_repository.this : r.name]) == toset(["paylake-test/streaming", "paylake-test/batch"])
-    error_message = "There are two images."
+    condition = toset([for r in aws_ecr_repository.this : r.name]) == toset([
+      "paylake-test/streaming", "paylake-test/batch", "paylake-test/cluster-autoscaler",
+    ])
+    error_message = "There are two images, and the autoscaler's."
   }
 
   assert {
