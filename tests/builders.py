@@ -129,6 +129,7 @@ BY_TABLE: dict[str, dict[str, Any]] = {
     "fraud_signals": {"fraud_score": 0.5, "fraud_id": "f1"},
     "fraud_score_changes": {"fraud_id": "f1", "score_after": 0.5},
     "fraud_profiles": {"role": "USER"},
+    "table_maintenance": {"action": "COMPACT", "stage": "DONE"},
     "labels": {"label": "FRAUD", "source": "CHARGEBACK"},
     "aml_alert": {"alert_kind": "STRUCTURING", "direction": "IN", "transaction_ids": ["t1"]},
 }

@@ -38,6 +38,7 @@ AUDITED: tuple[TableContract, ...] = (
 """The tables whose commits the log records, by business date; of restricted ones already a count of rows would tell."""
 
 NIGHTLY = "nightly run"
+MAINTENANCE = "table maintenance"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Content:
     rows: int
     sums: str
     hash: str
+
+
+NOTHING = Content(0, canonical({}), "0")
+"""What a table holds of a date whose rows were all removed."""
 
 
 def rows(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
@@ -99,6 +104,31 @@ def record_commits(
     return append(spark, lake, news)
 
 
+def record_maintenance(
+    spark: SparkSession, lake: str, contract: TableContract, dates: Iterable[date], action_id: str, why: str
+) -> list[dict[str, Any]]:
+    """Say in the log what maintenance left of some dates of an audited table, as of its last commit; gives the rows."""
+    said, wanted = last_commits(rows(spark, lake)), sorted(set(dates))
+    now = contents(spark, lake, contract, wanted) if wanted else {}
+    version, at = tables.latest_version(spark, lake, contract), tables.committed_at(spark, lake, contract)
+    news = [
+        {
+            "entry": "COMMIT", "act": "commit", "act_id": f"{contract.name}/{day}/{version}", "subject": contract.name,
+            "who": MAINTENANCE, "at": at, "why": why, "rule_version": action_id, "run_id": action_id,
+            "business_date": day, "table_version": version, "row_count": content.rows, "sums": content.sums,
+            "content_hash": content.hash,
+        }
+        for day in wanted
+        if (known := said.get((contract.name, day))) and not agrees(known, content := now.get(day, NOTHING))
+    ]  # fmt: skip
+    return append(spark, lake, news)
+
+
+def agrees(row: Mapping[str, Any], content: Content | None) -> bool:
+    """True where a table holds of a date what a row of the log says; None holds nothing."""
+    return _content(row) == (content or NOTHING)
+
+
 def last_commits(log: Iterable[Mapping[str, Any]]) -> dict[tuple[str, date], Mapping[str, Any]]:
     """The last row of the log about each table and business date."""
     return {(row["subject"], row["business_date"]): row for row in log if row["entry"] == "COMMIT"}
@@ -109,7 +139,7 @@ def contents(spark: SparkSession, lake: str, contract: TableContract, dates: lis
     found = tables.read(spark, lake, contract)
     if contract is not ADJUSTMENTS:
         found = found.where(F.col("business_date").isin(dates)) if dates else found.limit(0)
-    amounts = {f.name: _currency_of(f.name, contract) for f in contract.fields if f.name.endswith("amount")}
+    amounts = {f.name: currency_of(f.name, contract) for f in contract.fields if f.name.endswith("amount")}
     currencies = sorted(set(amounts.values()))
     grouped = found.groupBy("business_date", *(F.col(c).alias(f"_{c}") for c in currencies)).agg(
         F.count("*").alias("n"),
@@ -139,7 +169,7 @@ def faults(spark: SparkSession, lake: str) -> list[str]:
             f"{contract.name} of {day} is not what row {row['sequence']} of audit_log says: {row['row_count']} rows were "
             f"written, and {now[day].rows if day in now else 0} rows with another content are there."
             for day, row in sorted(said.items())
-            if now.get(day) != _content(row)
+            if not agrees(row, now.get(day))
         ]
     return found
 
@@ -148,7 +178,8 @@ def _content(row: Mapping[str, Any]) -> Content:
     return Content(row["row_count"], row["sums"], row["content_hash"])
 
 
-def _currency_of(amount: str, contract: TableContract) -> str:
+def currency_of(amount: str, contract: TableContract) -> str:
+    """The column beside an amount that holds its currency."""
     own = amount.removesuffix("amount") + "currency"
     return own if own in contract.columns else "currency"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JJavaError
@@ -13,10 +15,11 @@ from paylake.errors import SourceError
 
 
 class Stored(NamedTuple):
-    """A file: where it lies, and how many bytes it has."""
+    """A file: where it lies, how many bytes it has, and when it was written (seconds since 1970; 0 where nobody asked)."""
 
     path: str
     size: int
+    written_at: int = 0
 
     @property
     def name(self) -> str:
@@ -41,6 +44,18 @@ def files(spark: SparkSession, path: str) -> list[Stored]:
         raise SourceError(f"{path} cannot be reached ({reason(error)}); check the address and the permissions.") from None
     above = len(str(system.makeQualified(place).toString()))
     return sorted(f for f in found if not any(part[:1] in ("_", ".") for part in f.path[above:].split("/")))
+
+
+def everything(spark: SparkSession, folder: str) -> list[Stored]:
+    """Every file of a folder and below, by path, also those that readers pass over; none where it is not there."""
+    place, system = _hadoop(spark, folder)
+    if not system.exists(place):
+        return []
+    found, listed = [], system.listFiles(place, True)
+    while listed.hasNext():
+        status = listed.next()
+        found.append(Stored(str(status.getPath().toString()), int(status.getLen()), status.getModificationTime() // 1000))
+    return sorted(found)
 
 
 def sha256(spark: SparkSession, path: str) -> str:
@@ -71,15 +86,64 @@ def write_json(spark: SparkSession, path: str, content: Mapping[str, Any]) -> No
 
 def read_json(spark: SparkSession, path: str) -> dict[str, Any]:
     """A small object that `write_json` wrote."""
+    found: dict[str, Any] = json.loads(read_text(spark, path))
+    return found
+
+
+def read_text(spark: SparkSession, path: str) -> str:
+    """A small object's text."""
     place, system = _hadoop(spark, path)
     jvm = spark.sparkContext._jvm
     assert jvm is not None
     stream = system.open(place)
     try:
-        found: dict[str, Any] = json.loads(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
-        return found
+        return str(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
     finally:
         stream.close()
+
+
+def create_once(spark: SparkSession, path: str, text: str) -> bool:
+    """Write a small object that nobody may replace; False where there is one of its name, also one of the same moment.
+
+    Raises SourceError where it cannot be written.
+    """
+    if "://" not in path:
+        return _link_once(Path(path), text)
+    place, system = _hadoop(spark, path)
+    try:
+        if system.exists(place):
+            return False
+        builder = system.createFile(place).overwrite(False).recursive()
+        # S3 itself refuses a second object of the name, also one that is written at the same moment
+        stream = builder.opt("fs.option.create.conditional.overwrite", "true").build()
+        try:
+            stream.write(bytearray(text.encode()))
+            stream.close()
+        except Py4JJavaError:
+            if not system.exists(place):
+                raise
+            # where the answer was lost, the client asks again, and is refused for the sake of its own object
+            return read_text(spark, path) == text
+    except Py4JJavaError as error:
+        raise SourceError(f"{path} could not be written ({reason(error)}); do it again.") from None
+    return True
+
+
+def _link_once(path: Path, text: str) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f".{path.stem}.{os.getpid()}")
+    with written.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # a link appears whole or not at all, and never in place of another
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    finally:
+        written.unlink()
+    return True
 
 
 def names(spark: SparkSession, folder: str) -> set[str]:

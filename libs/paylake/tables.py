@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +107,19 @@ def append(
     writer.save(location(lake, contract))
 
 
-def overwrite(df: DataFrame, lake: str, contract: TableContract, metadata: Mapping[str, Any] | None = None) -> None:
-    """Replace the table's rows, and say in the commit what they are."""
+def overwrite(
+    df: DataFrame,
+    lake: str,
+    contract: TableContract,
+    metadata: Mapping[str, Any] | None = None,
+    txn: Txn | None = None,
+) -> None:
+    """Replace the table's rows, and say in the commit what they are; with a `txn`, at most once."""
     writer = conform(df, contract).write.format("delta").mode("overwrite")
     if metadata is not None:
         writer = writer.option("userMetadata", json.dumps(metadata, sort_keys=True))
+    if txn is not None:
+        writer = writer.option("txnAppId", txn.app_id).option("txnVersion", txn.version)
     writer.save(location(lake, contract))
 
 
@@ -158,9 +167,60 @@ def compact(spark: SparkSession, lake: str, contract: TableContract, where: str 
     (table.where(where) if where else table).executeCompaction()
 
 
-def vacuum(spark: SparkSession, lake: str, contract: TableContract) -> None:
-    """Remove files that no version within the table's own retention needs."""
-    DeltaTable.forPath(spark, location(lake, contract)).vacuum()
+def vacuum(spark: SparkSession, lake: str, contract: TableContract, hours: int | None = None) -> None:
+    """Remove files that no version of the last `hours` needs; without them, within the table's own retention.
+
+    With 0 a query that reads an older version fails, and nobody can look back; Delta's own guard is lifted for that.
+    """
+    guard = "spark.databricks.delta.retentionDurationCheck.enabled"
+    before = spark.conf.get(guard, "true") or "true"
+    try:
+        if hours == 0:
+            spark.conf.set(guard, "false")
+        DeltaTable.forPath(spark, location(lake, contract)).vacuum(hours)
+    finally:
+        spark.conf.set(guard, before)
+
+
+def has_old_files(spark: SparkSession, lake: str, contract: TableContract, hours: int) -> bool:
+    """True where `vacuum` would remove anything; nothing is changed."""
+    return not spark.sql(f"VACUUM delta.`{location(lake, contract)}` RETAIN {hours} HOURS DRY RUN").isEmpty()
+
+
+def data_files(spark: SparkSession, lake: str, contract: TableContract) -> list[str]:
+    """The paths of the files of the latest version."""
+    return spark.read.format("delta").load(location(lake, contract)).inputFiles()
+
+
+def row_count(spark: SparkSession, lake: str, contract: TableContract) -> int:
+    """The rows of the latest version, as its log says: no data is read."""
+    return spark.read.format("delta").load(location(lake, contract)).count()
+
+
+def delete_joined(one: DataFrame, lake: str, contract: TableContract, on: str) -> None:
+    """Delete the rows that meet a frame by `on` (over `t` and `s`); the log says nothing of what stands in the frame."""
+    table = DeltaTable.forPath(one.sparkSession, location(lake, contract)).alias("t")
+    table.merge(one.alias("s"), on).whenMatchedDelete().execute()
+
+
+def update_joined(one: DataFrame, lake: str, contract: TableContract, on: str, update: Mapping[str, str]) -> None:
+    """Change the rows that meet a frame by `on` (over `t` and `s`), by column -> expression."""
+    table = DeltaTable.forPath(one.sparkSession, location(lake, contract)).alias("t")
+    table.merge(one.alias("s"), on).whenMatchedUpdate(set=dict(update)).execute()
+
+
+def checkpoint(spark: SparkSession, lake: str, contract: TableContract) -> int:
+    """Commit nothing but a mark, and write the whole state beside it; gives the version, before which no log is needed.
+
+    The mark is a commit of its own, so that the last log file holds nothing of what was removed.
+    """
+    place = location(lake, contract)
+    version = latest_version(spark, lake, contract) + 1
+    spark.sql(f"ALTER TABLE delta.`{place}` SET TBLPROPERTIES ('paylake.history_from' = '{version}')")
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, place).checkpoint()
+    return version
 
 
 def content_hash(df: DataFrame, columns: tuple[str, ...]) -> tuple[int, str]:
@@ -169,6 +229,13 @@ def content_hash(df: DataFrame, columns: tuple[str, ...]) -> tuple[int, str]:
     row = df.agg(F.count("*").alias("n"), F.sum(row_hash).alias("h")).first()
     assert row is not None
     return row["n"], str(row["h"])
+
+
+def committed_at(spark: SparkSession, lake: str, contract: TableContract) -> datetime:
+    """When the table's latest commit was made, as its log says."""
+    row = DeltaTable.forPath(spark, location(lake, contract)).history(1).select(F.unix_micros("timestamp")).first()
+    assert row is not None
+    return datetime.fromtimestamp(row[0] / 1_000_000, UTC)
 
 
 def latest_version(spark: SparkSession, lake: str, contract: TableContract) -> int:

@@ -17,6 +17,7 @@ from paylake.contracts.fraud import (
 )
 from paylake.contracts.indexes import AGGREGATE_INDEX, BATCH_INDEX, BREAKS, RECONCILIATION_INDEX, RUN_CONTROLS
 from paylake.contracts.ledger_entries import CONTROL_TOTALS, LEDGER_ENTRIES, QUARANTINE
+from paylake.contracts.maintenance import TABLE_MAINTENANCE
 from paylake.contracts.matching import RECONCILED_ENTRIES, RECONCILIATION_PROOF
 from paylake.contracts.merchants import MERCHANT_INDEX, USER_SPEND_INDEX
 from paylake.contracts.operations import OPERATIONS_INDEX, OPERATIONS_RECONCILE_LEDGERS
@@ -71,6 +72,7 @@ __all__ = [
     "STATEMENTS",
     "STATEMENT_FILES",
     "STATEMENT_LINES",
+    "TABLE_MAINTENANCE",
     "TRANSACTION_FLAGS",
     "TableContract",
     "USERS",
@@ -123,4 +125,5 @@ ALL: tuple[TableContract, ...] = (
     BUSINESS_DAYS,
     RECONCILED_ENTRIES,
     RECONCILIATION_PROOF,
+    TABLE_MAINTENANCE,
 )
