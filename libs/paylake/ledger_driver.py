@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from paylake import operations, streams, tables
+from paylake import claims, operations, streams, tables
 from paylake.contracts import (
     LEDGER_ENTRIES,
     OPEN_ITEMS,
@@ -21,13 +23,13 @@ from paylake.contracts import (
     RECONCILIATION_PARTIAL,
 )
 from paylake.contracts.topics import TOPIC_LEDGERS
-from paylake.errors import SourceError
+from paylake.errors import PaylakeError, SourceError
 from paylake.reconcile import BatchReport, Horizon, LedgerStream
 from paylake.reconciliation.clock import Ends, later
 from paylake.reconciliation.rules import Rules
 from paylake.settings import KafkaSettings
 from paylake.token_key import read_key
-from paylake.topics import end_offsets, first_offsets
+from paylake.topics import cluster_id, end_offsets, first_offsets
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +69,12 @@ class LedgerDriver:
     ) -> LedgerDriver:
         """The driver, with its tables created and its state taken from the lake."""
         stream = LedgerStream(spark, lake, rules, horizon, read_key(token_key))
-        stream.load_state()
-        tables.create(spark, lake, OPERATIONS_RECONCILE_LEDGERS)
+        at, who = datetime.now(UTC).isoformat(timespec="microseconds"), f"{socket.gethostname()} (process {os.getpid()})"
+        with streams.storage_told(lake):
+            tables.create(spark, lake, OPEN_ITEMS)
+            stream.claim = claims.claim(spark, lake, OPEN_ITEMS, at, who)
+            stream.load_state()
+            tables.create(spark, lake, OPERATIONS_RECONCILE_LEDGERS)
         return LedgerDriver(stream, kafka, checkpoint or f"{lake.rstrip('/')}/checkpoints/reconcile_ledgers")
 
     @property
@@ -80,17 +86,26 @@ class LedgerDriver:
         """Go on from the offsets of the last commit of `open_items`, with a new checkpoint.
 
         What appends wrote beyond that commit is removed, since the records will be read again; what the commit decided
-        and did not yet say is said.
+        and did not yet say is said. Where `open_items` is lost too, it is made anew from raw history.
         """
         state = self.stream.state
-        if state.batch < 0 and not state.ends:
+        if self.stream.is_lost:
+            self.stream.rebuild()
+        elif state.batch < 0 and not state.ends:
             raise SourceError(f"The lake {self.stream.lake} holds no stream to recover; start it without --recover.")
-        self.stream.next_generation()
+        else:
+            self.stream.next_generation()
         log.info("Recovering: generation %d goes on from the lake's offsets.", self.stream.state.generation)
 
     def run(self, schedule: Schedule) -> None:
         """Read until asked to stop; or, available now, what waits, then a closing tick and what it decides."""
         self._schedule = schedule
+        if self.stream.is_lost:
+            raise SourceError(
+                f"The lake {self.stream.lake} has lost partial/open_items. Bring it back, or run "
+                "`paylake stream --recover`, which makes it anew from raw history."
+            )
+        self._note_cluster(schedule.fail_on_data_loss)
         if not self.stream.state.ends:
             # the proof of the offsets counts from what the topics still held at the very first start
             starts = first_offsets(self.kafka, list(TOPIC_LEDGERS))
@@ -107,17 +122,35 @@ class LedgerDriver:
         def query() -> StreamingQuery:
             return streams.start(self.stream.spark, self.kafka, plan, self._take, stop)
 
-        try:
-            with ExitStack() as running:
-                if schedule.driver_ticks and not schedule.available_now:
-                    running.enter_context(streams.Clockwork(self.kafka, schedule.tick_every))
-                streams.run_until_done(query, stop, schedule.patience)
-            if schedule.available_now and not stop.asked.is_set():
-                self._close()
-                streams.run_until_done(query, stop, schedule.patience)
-        finally:
-            stop.restore()
-            self._flush_operations()
+        with streams.storage_told(self.stream.lake):
+            try:
+                with ExitStack() as running:
+                    if schedule.driver_ticks and not schedule.available_now:
+                        running.enter_context(streams.Clockwork(self.kafka, schedule.tick_every))
+                    streams.run_until_done(query, stop, schedule.patience)
+                if schedule.available_now and not stop.asked.is_set():
+                    self._close()
+                    streams.run_until_done(query, stop, schedule.patience)
+            except PaylakeError:
+                if self.stream.claim is not None:  # it may have failed by what another driver wrote
+                    self.stream.claim.check()
+                raise
+            finally:
+                stop.restore()
+                self._flush_operations()
+
+    def _note_cluster(self, is_strict: bool) -> None:
+        """Another cluster gives the same offsets to other records: the lake would skip some, and take others twice."""
+        cluster, known = cluster_id(self.kafka), self.stream.state.cluster
+        if known and cluster != known:
+            said = (
+                f"The lake {self.stream.lake} was read from the Kafka cluster {known}, and {self.kafka.bootstrap_servers} "
+                f"is the cluster {cluster}, whose offsets count other records."
+            )
+            if is_strict:
+                raise SourceError(f"{said} Name the lake's own cluster, or give the other one a lake of its own.")
+            log.warning("%s It is read all the same, as --no-fail-on-data-loss says.", said)
+        self.stream.state = replace(self.stream.state, cluster=cluster)
 
     def _starting_offsets(self) -> str:
         ends = self.stream.state.ends

@@ -147,7 +147,9 @@ def build_final_aggregate(
     is_left = ~F.col("run_id").isin(published) if published else F.lit(True)
     more = consumers.changes(spark, lake, indexes, business_date, latest, days, run_id, run_at)
     changed = not (added.isEmpty() and closed.isEmpty() and news.isEmpty() and current.where(is_left).isEmpty())
-    changed = changed or more.is_awaited
+    # it is made anew by every run that publishes; one that was lost has to be, too
+    is_lost = tables.read(spark, lake, AGGREGATE_INDEX).where(of_date).isEmpty() and not latest.isEmpty()
+    changed = changed or more.is_awaited or is_lost
     if not changed and published and run_controls.already_proved(spark, lake, published[-1], rows):
         return replace(run, run_id=published[-1], changed=False)
     if changed:

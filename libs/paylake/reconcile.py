@@ -21,12 +21,14 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from paylake import tables
+from paylake.claims import Claim
 from paylake.columns.hashing import content_hash
 from paylake.columns.identifiers import hmac_pads
 from paylake.contracts import LEDGER_ENTRIES, OPEN_ITEMS, QUARANTINE, RECONCILIATION_PARTIAL
 from paylake.contracts.table import FAILED_CHECKS
 from paylake.contracts.topics import CLOCK, LEDGERS
 from paylake.errors import SourceError
+from paylake.indexes.comparison import latest_decisions
 from paylake.payments.parsing import parse_records
 from paylake.reconciliation import items
 from paylake.reconciliation.clock import Clock, Ends, Tick, has_read
@@ -88,16 +90,27 @@ class LedgerStream:
     token_key: bytes
     state: StreamState = field(default_factory=StreamState)
     after_step: Step = lambda step: None
+    claim: Claim | None = None
+    """The driver's right to commit; None where a test is the only driver."""
     _is_whole: bool = True
     """False from a batch's first write to its last: where it failed in between, only the lake knows how far it came."""
+    is_lost: bool = False
+    """The stream has written before, but `open_items` is gone: only `rebuild` may go on."""
 
     def load_state(self) -> StreamState:
         """Create the stream's tables where needed, and take the state from the last commit of `open_items`."""
         tables.create(self.spark, self.lake, LEDGER_ENTRIES, QUARANTINE, OPEN_ITEMS, RECONCILIATION_PARTIAL)
         if not self._take_state() and not tables.read(self.spark, self.lake, LEDGER_ENTRIES).isEmpty():
-            # the first batch of all died before it committed, and a new checkpoint may cut another first batch
-            self.next_generation()
+            self.is_lost = self._has_decided()
+            if not self.is_lost:
+                # the first batch of all died before it committed, and a new checkpoint may cut another first batch
+                self.next_generation()
         return self.state
+
+    def _has_decided(self) -> bool:
+        """More was written than a first batch writes before its commit."""
+        later_rows = tables.read(self.spark, self.lake, LEDGER_ENTRIES).where("generation > 1 OR batch > 0")
+        return not (later_rows.isEmpty() and tables.read(self.spark, self.lake, RECONCILIATION_PARTIAL).isEmpty())
 
     def _take_state(self) -> bool:
         """Go by the last commit of `open_items`; False where there is none yet."""
@@ -113,6 +126,8 @@ class LedgerStream:
         Raises SourceError where the batch does not follow the lake's state: then another checkpoint wrote to it.
         """
         timer = Timer(self.after_step)
+        if self.claim is not None:
+            self.claim.check()
         if not self._is_whole:  # a retry of the same query: same checkpoint, same generation
             self._take_state()
         self._is_whole = False
@@ -143,7 +158,7 @@ class LedgerStream:
                 decided = self._decide(entries, batch, state).localCheckpoint()
                 appended.result()
             timer.step("items decided")
-            tables.overwrite(decided.coalesce(1), self.lake, OPEN_ITEMS, state.to_metadata())
+            self._commit_items(decided.coalesce(1), state)
             timer.step("items committed")
             self.state = state
             self._append_decisions(batch, decided)
@@ -152,6 +167,13 @@ class LedgerStream:
             parsed.unpersist()
         self._is_whole = True
         return BatchReport(self.state.generation, batch, tuple(topics), timer.seconds)
+
+    def _commit_items(self, items: DataFrame, state: StreamState) -> None:
+        """The commit that decides; Delta leaves it out where another driver has claimed the stream, and the claim tells."""
+        txn = None if self.claim is None else self.claim.next_txn()
+        tables.overwrite(items, self.lake, OPEN_ITEMS, state.to_metadata(), txn)
+        if self.claim is not None:
+            self.claim.check()
 
     def _append_records(self, entries: DataFrame | None, rejected: DataFrame | None, batch: int, timer: Timer) -> None:
         """The raw rows, where there are any: an append of nothing would be a commit all the same."""
@@ -185,6 +207,10 @@ class LedgerStream:
             remembered = self._remembered(entries, self.state.clock)
             if remembered is not None:
                 partial_items = partial_items.unionByName(items.from_state(remembered))
+        return self._judged(partial_items, batch, state)
+
+    def _judged(self, partial_items: DataFrame, batch: int, state: StreamState) -> DataFrame:
+        """What is open, and what is decided anew, once these parts of items are combined."""
         context = self._context(batch, state.clock).select("generation", "batch", "clock", "due")
         combined = items.combine(partial_items).crossJoin(F.broadcast(context))
         # what was declared missing stays so until its leg comes, also under a longer deadline
@@ -219,6 +245,53 @@ class LedgerStream:
         )
         return near.join(F.broadcast(latest), ["transaction_id", "generation", "batch"], "left_semi")
 
+    def rebuild(self) -> None:
+        """Make `open_items` anew from raw history, where it is lost, and go on from there with a new generation.
+
+        What is incomplete waits again, until ticks say that it has waited long enough. A decision that
+        `reconciliation_partial` still holds is not said again.
+        """
+        starts, ends = self._whole_history()
+        entries, partial, nothing = (
+            tables.read(self.spark, self.lake, contract) for contract in (LEDGER_ENTRIES, RECONCILIATION_PARTIAL, OPEN_ITEMS)
+        )
+        generations = entries.select("generation").unionByName(partial.select("generation"))
+        used = generations.agg(F.max("generation").alias("n")).first()
+        assert used is not None
+        self.state = StreamState((used["n"] or 0) + 1, 0, starts, ends, Clock(), self.rules.version)
+        said = items.from_state(latest_decisions(partial, nothing))
+        judged = self._judged(items.from_entries(entries).unionByName(said), 0, self.state)
+        self._commit_items(judged.localCheckpoint(), self.state)
+        self.next_generation()
+        self.is_lost = False
+
+    def _whole_history(self) -> tuple[Ends, Ends]:
+        """The first offsets that raw history holds, and those before which it holds everything.
+
+        A last batch with a gap may have died between its two appends: it is removed, and read again as a whole.
+        """
+        place = ("topic", "partition", "offset", "generation", "batch")
+        raw = [tables.read(self.spark, self.lake, contract).select(*place) for contract in (LEDGER_ENTRIES, QUARANTINE)]
+        places = raw[0].unionByName(raw[1]).localCheckpoint()
+        last = places.agg(F.max(F.struct("generation", "batch")).alias("at")).first()
+        assert last is not None
+        generation, batch = last["at"]
+        is_last = (F.col("generation") == generation) & (F.col("batch") == batch)
+        found = places.groupBy("topic", "partition").agg(
+            F.min("offset").alias("first"), F.max("offset").alias("last"), F.count_if(is_last).alias("n"),
+            F.coalesce(F.max(F.when(~is_last, F.col("offset"))), F.min("offset") - 1).alias("before"),
+        ).collect()  # fmt: skip
+        is_torn = any(r["n"] and r["n"] != r["last"] - r["before"] for r in found)
+        if is_torn:
+            for contract in (LEDGER_ENTRIES, QUARANTINE):
+                tables.delete_where(self.spark, self.lake, contract, f"generation = {generation} AND batch = {batch}")
+        starts: dict[str, dict[int, int]] = {}
+        ends: dict[str, dict[int, int]] = {}
+        for r in found:
+            starts.setdefault(r["topic"], {})[r["partition"]] = r["first"]
+            ends.setdefault(r["topic"], {})[r["partition"]] = r["before" if is_torn else "last"] + 1
+        return starts, ends
+
     def next_generation(self) -> None:
         """Go on with a new checkpoint: say what was decided, remove what was appended beyond it, and commit the new state.
 
@@ -233,7 +306,7 @@ class LedgerStream:
             tables.delete_where(self.spark, self.lake, contract, beyond)
         self.state = self.state.next_generation()
         waiting = tables.read(self.spark, self.lake, OPEN_ITEMS).where("is_open").withColumn("is_decided", F.lit(False))
-        tables.overwrite(waiting.coalesce(1), self.lake, OPEN_ITEMS, self.state.to_metadata())
+        self._commit_items(waiting.coalesce(1), self.state)
 
     def _append_decisions(self, batch: int, items: DataFrame | None = None) -> None:
         """Say what the last commit of `open_items` decided; a second time has no effect."""

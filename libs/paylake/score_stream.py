@@ -133,7 +133,14 @@ class ScoreStream:
             self.state = ScoreState.from_metadata(said)
         through = tables.last_commit(self.spark, self.lake, FRAUD_PROFILES).metadata
         self._through = date.fromisoformat(through["through"]) if through else None
-        if said is None and any(not tables.read(self.spark, self.lake, one).isEmpty() for one in APPENDED_FIRST):
+        appended = [tables.read(self.spark, self.lake, one) for one in APPENDED_FIRST] if said is None else []
+        if any(not rows.where("generation > 0 OR batch > 0").isEmpty() for rows in appended):
+            raise SourceError(
+                f"The lake {self.lake} has lost partial/fraud_partial, which says how far the scores have come. Bring it "
+                "back; or move raw/fraud_signals, raw/labels and raw/fraud_quarantine away too, and start anew from what "
+                "Kafka holds."
+            )
+        if any(not rows.isEmpty() for rows in appended):
             # the first batch of all died before it committed, and a new checkpoint may cut another first batch
             self.next_generation()
         return self.state

@@ -19,6 +19,8 @@ class StreamState:
     ends: Ends = field(default_factory=dict)
     clock: Clock = Clock()
     rule_version: str = ""
+    cluster: str = ""
+    """Identifier of the Kafka cluster whose offsets these are; empty where none was noted."""
 
     def after(self, batch: int, ends: Ends, clock: Clock, rule_version: str) -> StreamState:
         """The state once a further micro-batch is committed."""
@@ -37,6 +39,7 @@ class StreamState:
             "ends": text_keys(self.ends),
             "clock": self.clock.to_data(),
             "rule_version": self.rule_version,
+            "cluster": self.cluster,
         }
 
     @staticmethod
@@ -49,4 +52,5 @@ class StreamState:
             ends=int_keys(data["ends"]),
             clock=Clock.from_data(data["clock"]),
             rule_version=data["rule_version"],
+            cluster=data.get("cluster", ""),
         )

@@ -7,13 +7,15 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from pyspark.errors import StreamingQueryException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -34,6 +36,10 @@ BROKER_FAULTS = (
     "NetworkException",
     "Connection refused",
 )
+STORAGE_FAULTS = ("Service: S3, Status Code: 5", "Unable to execute HTTP request")
+"""What S3's client says of faults that may pass by themselves, once it has tried in vain for minutes."""
+AWAY = {"The lake's storage": STORAGE_FAULTS, "The Kafka broker": BROKER_FAULTS}
+"""Who may be away for a while, and how its absence is told; storage first, since a refused connection names no one."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ class Stop:
 
 
 def run_until_done(query_of: Callable[[], StreamingQuery], stop: Stop, patience: timedelta) -> None:
-    """Run a query to its end or until asked to stop; start it anew while the broker is away, for `patience` at most.
+    """Run a query to its end or until asked to stop; start it anew while broker or storage is away, for `patience` at most.
 
     Raises PaylakeError for a failure that waiting cannot mend.
     """
@@ -175,17 +181,31 @@ def run_until_done(query_of: Callable[[], StreamingQuery], stop: Stop, patience:
             text = str(error)
             if StopAsked.__name__ in text:
                 return
-            if not any(fault in text for fault in BROKER_FAULTS):
+            away = next((who for who, faults in AWAY.items() if any(fault in text for fault in faults)), None)
+            if away is None:
                 raise _in_a_sentence(error) from error
             now = time.monotonic()
             away_since = away_since or now
             if now - away_since > patience.total_seconds():
                 raise SourceError(
-                    f"The Kafka broker has been away for {patience.total_seconds():.0f} s; start it, and start the job "
-                    f"again: it goes on where it stopped."
+                    f"{away} has been away for {patience.total_seconds():.0f} s; start it, and start the job again: it goes "
+                    f"on where it stopped."
                 ) from error
-            log.warning("The Kafka broker does not answer; trying again.")
+            log.warning("%s does not answer; trying again.", away)
             stop.asked.wait(2)
+
+
+@contextmanager
+def storage_told(lake: str) -> Iterator[None]:
+    """Raise SourceError, in place of what Spark raises, where the lake's storage does not answer."""
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        if not any(fault in str(error) for fault in STORAGE_FAULTS):
+            raise
+        raise SourceError(
+            f"The storage of {lake} does not answer; start the job again once it does: it goes on where it stopped."
+        ) from error
 
 
 def _stop_between_batches(query: StreamingQuery, limit_s: float = 120) -> None:
