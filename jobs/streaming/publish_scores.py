@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
+from paylake.health import HealthSettings, watched
 from paylake.publish_driver import PublishPlan, publish
 from paylake.session import run
 from paylake.settings import setting
@@ -18,7 +19,7 @@ from paylake.sinks.servers import Sink
 
 # without a repr, which would show a URL's password
 @dataclass(frozen=True, kw_only=True, repr=False)
-class PublishScoresSettings:
+class PublishScoresSettings(HealthSettings):
     """Follow the lake's scored payments, and publish them: features and alerts to Redis, all of them to PostgreSQL.
 
     Scoring never waits for it. Each server keeps its own place in the lake's table, so that one that was away takes later
@@ -37,6 +38,10 @@ class PublishScoresSettings:
     redis_password: str | None = setting(
         None, "Password for Redis, in place of the URL's", env="PAYLAKE_REDIS_PASSWORD", secret=True
     )
+    redis_iam: str = setting(
+        "", "ElastiCache group that the URL's user logs in to by its role, without a password", env=("PAYLAKE_REDIS_IAM",)
+    )
+    region: str = setting("", "AWS region of that group", env=("AWS_REGION", "AWS_DEFAULT_REGION"))
     postgres: str = setting("", "URL of the PostgreSQL database to publish all payments to", env=("PAYLAKE_POSTGRES_URL",))
     postgres_password: str | None = setting(
         None, "Password for PostgreSQL, in place of the URL's", env="PAYLAKE_POSTGRES_PASSWORD", secret=True
@@ -65,7 +70,11 @@ class PublishScoresSettings:
         """The chosen places; SettingsError where a URL is none, or a library is not installed."""
         sinks: list[Sink] = []
         if self.redis:
-            sinks.append(RedisSink.of(self.redis, self.redis_password, self.time_to_live, self.alerts_kept))
+            sinks.append(
+                RedisSink.of(
+                    self.redis, self.redis_password, self.time_to_live, self.alerts_kept, self.redis_iam, self.region
+                )
+            )
         if self.postgres:
             sinks.append(PostgresSink.of(self.postgres, self.postgres_password, self.postgres_partitions))
         return sinks
@@ -80,7 +89,10 @@ def main(spark: SparkSession, settings: PublishScoresSettings) -> None:
         max_files_per_trigger=settings.max_files_per_trigger,
         patience=settings.patience,
     )
-    publish(spark, settings.lake, settings.sinks(), plan)
+    sinks = settings.sinks()
+    names = [sink.name for sink in sinks]
+    with watched(spark, settings, "publish_scores", batch=settings.interval, names=names) as series:
+        publish(spark, settings.lake, sinks, plan, series)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.streaming.listener import (
     QueryIdleEvent,
     QueryProgressEvent,
@@ -26,11 +30,13 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
-from paylake import tables
-from paylake.contracts import RUN_CONTROLS
+from paylake import tables, views
+from paylake.contracts import BREAKS, RUN_CONTROLS
+from paylake.contracts.resolution import ENDED
+from paylake.contracts.views.fraud import V_FRAUD_ALERT_PRECISION
 from paylake.errors import SettingsError
 from paylake.health_metrics import CONTENT_TYPE, Series
-from paylake.health_pulse import Pulse
+from paylake.health_pulse import ONLY, Pulse
 from paylake.report.controls import latest_controls
 from paylake.settings import setting
 from paylake.streams import StopAsked
@@ -38,6 +44,8 @@ from paylake.streams import StopAsked
 log = logging.getLogger(__name__)
 
 PROOFS_EVERY = timedelta(minutes=5)
+JUDGED_DAYS = timedelta(days=28)
+"""Business dates of which judged payments are counted: labels come for weeks."""
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -59,20 +67,27 @@ class HealthSettings:
 
 @contextmanager
 def watched(
-    spark: SparkSession, settings: HealthSettings, query: str, lake: str = "", batch: timedelta = timedelta(0)
+    spark: SparkSession,
+    settings: HealthSettings,
+    query: str,
+    lake: str = "",
+    batch: timedelta = timedelta(0),
+    names: Sequence[str] = (ONLY,),
 ) -> Iterator[Series]:
     """The series of the session's queries, served while the block runs where the settings name a port.
 
-    With `lake`, they also say what the last nightly run proved. `batch` is how long a batch lasts by design.
-    Raises SettingsError where the port cannot be had.
+    With `lake`, they also say what the last nightly run proved. `batch` is how long a batch lasts by design. `names` are
+    those of the session's queries, where it has several. Raises SettingsError where the port cannot be had.
     """
-    pulse = Pulse(settings.health_max_age + batch, settings.health_grace + batch, time.time)
+    pulse = Pulse(settings.health_max_age + batch, settings.health_grace + batch, time.time, names)
     series = Series(query, pulse, time.time)
     with ExitStack() as running:
         if settings.health_port:
             server = running.enter_context(serving(series, settings.health_address, settings.health_port))
             log.info("Health is at http://%s:%d/ready, metrics at /metrics.", *server.server_address[:2])
             running.enter_context(_listening(spark, series))
+            if wanted := int(spark.conf.get("spark.executor.instances", "0") or 0):
+                series.has_executors(wanted, partial(executors, spark))
             if lake:
                 running.enter_context(ProofWatch(spark, lake, series))
         yield series
@@ -87,22 +102,26 @@ class ProgressListener(StreamingQueryListener):
     def __init__(self, series: Series) -> None:
         """Heard of nothing yet."""
         self.series = series
+        # only its start tells a query's name
+        self._names: dict[UUID, str] = {}
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:
         """A query was started."""
-        self.series.started()
+        self._names[event.id] = event.name or ONLY
+        self.series.started(self._names[event.id])
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:
         """A batch ended."""
-        self.series.progressed(json.loads(event.progress.json))
+        self.series.progressed(json.loads(event.progress.json), self._names.get(event.progress.id, ONLY))
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:
         """There is nothing to read."""
-        self.series.idle()
+        self.series.idle(self._names.get(event.id, ONLY))
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
         """A query ended."""
-        self.series.ended(failed=event.exception is not None and StopAsked.__name__ not in event.exception)
+        failed = event.exception is not None and StopAsked.__name__ not in event.exception
+        self.series.ended(failed, self._names.get(event.id, ONLY))
 
 
 @contextmanager
@@ -115,6 +134,15 @@ def _listening(spark: SparkSession, series: Series) -> Iterator[None]:
         spark.streams.removeListener(listener)
 
 
+def executors(spark: SparkSession) -> float:
+    """How many executors the session has, as its own process knows; not a number once it has ended."""
+    try:
+        found = spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()
+        return float(len(found) - 1)  # the driver counts itself
+    except Exception:  # the session ends before its port does
+        return math.nan
+
+
 # --- what the lake says ---
 
 
@@ -124,6 +152,7 @@ class ProofWatch:
     def __init__(self, spark: SparkSession, lake: str, series: Series, every: timedelta = PROOFS_EVERY) -> None:
         """Not looking yet."""
         self.spark, self.lake, self.series, self.every = spark, lake, series, every
+        self._told: tuple[str, bool] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="paylake-proofs", daemon=True)
 
@@ -140,8 +169,14 @@ class ProofWatch:
     def look(self) -> None:
         """Look once."""
         controls = latest_controls(tables.read_or_empty(self.spark, self.lake, RUN_CONTROLS))
-        if controls is not None:
-            self.series.proved(controls)
+        if controls is None:
+            return
+        self.series.proved(controls)
+        attempt = controls.run.run_at, controls.run.is_published
+        if attempt != self._told:  # indexes change with a run, and reading them costs more than its controls
+            since = controls.run.business_date - JUDGED_DAYS
+            self.series.found(open_breaks(self.spark, self.lake), judged_payments(self.spark, self.lake, since))
+            self._told = attempt
 
     def _run(self) -> None:
         while True:
@@ -153,15 +188,53 @@ class ProofWatch:
                 return
 
 
+def open_breaks(spark: SparkSession, lake: str) -> dict[tuple[str, ...], int]:
+    """Kind and severity -> breaks that neither a run nor a person has ended."""
+    breaks = tables.read_or_empty(spark, lake, BREAKS).where(~F.col("state").isin(*ENDED))
+    return {(r["kind"], r["severity"]): r["count"] for r in breaks.groupBy("kind", "severity").count().collect()}
+
+
+def judged_payments(spark: SparkSession, lake: str, since: date) -> dict[tuple[str, ...], int]:
+    """Model, version and outcome (caught, missed, false_alarm) -> payments with a label, of business dates after `since`."""
+    judged = views.read(spark, lake, V_FRAUD_ALERT_PRECISION).where(F.col("business_date") > F.lit(since))
+    outcomes = {
+        "caught": F.col("flagged_fraud"),
+        "missed": F.col("labelled_fraud") - F.col("flagged_fraud"),
+        "false_alarm": F.col("flagged_labelled") - F.col("flagged_fraud"),
+    }
+    counted = judged.groupBy("model_name", "model_version").agg(*[F.sum(n).alias(name) for name, n in outcomes.items()])
+    # a payment that no model has scored says nothing of one
+    rows = counted.where("model_name IS NOT NULL AND model_version IS NOT NULL").collect()
+    return {(r["model_name"], r["model_version"], outcome): r[outcome] for r in rows for outcome in outcomes}
+
+
 # --- the server ---
 
 
+class Ready(Protocol):
+    """Whoever knows whether a process is ready."""
+
+    def verdict(self) -> tuple[bool, str]:
+        """Ready or not, and why, as a line for people."""
+
+
+class Health(Protocol):
+    """What the server says of a process: `Series` of a driver's, others of the API's."""
+
+    @property
+    def pulse(self) -> Ready:
+        """Who says whether it is ready."""
+
+    def text(self) -> bytes:
+        """Its series, as Prometheus reads them."""
+
+
 class HealthServer(ThreadingHTTPServer):
-    """Answers for one driver, each request in a thread of its own, so that a slow reader holds up nobody."""
+    """Answers for one process, each request in a thread of its own, so that a slow reader holds up nobody."""
 
     daemon_threads = True
 
-    def __init__(self, address: str, port: int, series: Series) -> None:
+    def __init__(self, address: str, port: int, series: Health) -> None:
         """Bind the port."""
         self.series = series
         super().__init__((address, port), _Answers)
@@ -209,7 +282,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(series: Series, address: str, port: int) -> Iterator[HealthServer]:
+def serving(series: Health, address: str, port: int) -> Iterator[HealthServer]:
     """The server, answering while the block runs. Raises SettingsError where the port cannot be had."""
     try:
         server = HealthServer(address, port, series)

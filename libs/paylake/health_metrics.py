@@ -8,6 +8,7 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_UP
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -18,7 +19,7 @@ from paylake import operations
 from paylake.contracts.currencies import minor_units
 from paylake.contracts.fraud import ANOMALY_TYPES, NORMAL
 from paylake.contracts.topics import CLOCK
-from paylake.health_pulse import Clock, Pulse, Share
+from paylake.health_pulse import ONLY, Clock, Pulse, Share
 from paylake.report.controls import FAILED, Controls, Proof, Tally
 
 if TYPE_CHECKING:  # the scores' stream loads models, which the ledgers' driver does without
@@ -46,7 +47,9 @@ class Series:
         self._stream_series()
         self._kafka_series()
         self._outcome_series()
+        self._serving_series()
         self._proof_series()
+        self._judged_series()
 
     def text(self) -> bytes:
         """Everything, as Prometheus reads it; its content type is CONTENT_TYPE."""
@@ -91,24 +94,31 @@ class Series:
             "watermark_delay_seconds", "How far the query's own clock is behind the wall clock.", "query"
         )
 
-    def started(self) -> None:
-        """The query was started."""
-        self.pulse.started()
+    def has_executors(self, wanted: int, present: Callable[[], float]) -> None:
+        """The driver was given so many executors; `present` counts those that it has."""
+        self._gauge("executors_wanted", "Executors that the driver was given.", "query").labels(self.query).set(wanted)
+        self._at_scrape("executors", "Executors that the driver has.", present)
+
+    def started(self, name: str = ONLY) -> None:
+        """A query was started."""
+        self.pulse.started(name)
         self._starts.inc()
 
-    def idle(self) -> None:
-        """The query looked for records, and there are none."""
-        self.pulse.came_through()
+    def idle(self, name: str = ONLY) -> None:
+        """A query looked for records, and there are none."""
+        self.pulse.came_through(name)
+        if name:
+            self._serving_delay.labels(name).set(0)
 
-    def ended(self, failed: bool) -> None:
-        """The query ended."""
-        self.pulse.ended()
+    def ended(self, failed: bool, name: str = ONLY) -> None:
+        """A query ended."""
+        self.pulse.ended(name)
         if failed:
             self._failures.inc()
 
-    def progressed(self, progress: Mapping[str, Any]) -> None:
+    def progressed(self, progress: Mapping[str, Any], name: str = ONLY) -> None:
         """A batch ended: `progress` is Spark's StreamingQueryProgress, as its JSON says it."""
-        self.pulse.came_through()
+        self.pulse.came_through(name)
         records = progress.get("numInputRows") or 0
         self._input.inc(records)
         if records:
@@ -186,6 +196,33 @@ class Series:
         self._quarantined.add(rejected, records)
         self._share_quarantined.labels(self.query).set_function(self._quarantined.value)
 
+    # --- what is published to servers ---
+
+    def _serving_series(self) -> None:
+        self._published = self._counter("serving_payments_total", "Payments that a store has taken.", "store")
+        self._write_errors = self._counter("serving_write_errors_total", "Writes that a store did not take.", "store")
+        self._serving_delay = self._gauge(
+            "serving_delay_seconds",
+            "Arrival in Kafka to the store, of the newest payment of the last batch; 0 once nothing waits.",
+            "store",
+        )
+        through = self._gauge(
+            "serving_through_timestamp_seconds", "When a store last had taken all there was, or a batch of it.", "store"
+        )
+        for store in filter(None, self.pulse.names):
+            through.labels(store).set_function(partial(self.pulse.last_of, store))
+            for one in (self._published, self._write_errors, self._serving_delay):
+                one.labels(store)
+
+    def took_published(self, store: str, payments: int, newest: datetime) -> None:
+        """A store has taken payments; `newest` is when the newest of them arrived in Kafka."""
+        self._published.labels(store).inc(payments)
+        self._serving_delay.labels(store).set(max(self.clock() - newest.timestamp(), 0))
+
+    def not_published(self, store: str) -> None:
+        """A store did not take what was written to it."""
+        self._write_errors.labels(store).inc()
+
     # --- what the last nightly run proved ---
 
     def _proof_series(self) -> None:
@@ -215,6 +252,21 @@ class Series:
         if controls.run.is_published:
             ended = datetime.fromisoformat(controls.run.run_at).replace(tzinfo=UTC)
             self._success.labels("nightly").set(ended.timestamp())
+
+    # --- what the last nightly run says of breaks and of fraud ---
+
+    def _judged_series(self) -> None:
+        self._breaks = self._gauge("recon_breaks", "Breaks that nobody has ended, of every date.", "kind", "severity")
+        self._judged = self._gauge(
+            "fraud_judged_payments",
+            "Payments of the last 28 business dates with a label: frauds caught or missed, and genuine ones flagged.",
+            "model", "version", "outcome",
+        )  # fmt: skip
+
+    def found(self, breaks: Mapping[tuple[str, ...], int], judged: Mapping[tuple[str, ...], int]) -> None:
+        """What the last nightly run left: open breaks by kind and severity; judged payments by model, version, outcome."""
+        _replace(self._breaks, breaks)
+        _replace(self._judged, judged)
 
 
 def _replace(gauge: Gauge, values: Mapping[tuple[str, ...], int]) -> None:

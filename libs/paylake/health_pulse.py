@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -13,63 +13,92 @@ Clock = Callable[[], float]
 
 LATELY = timedelta(minutes=5)
 
+ONLY = ""
+"""The name of a driver's query where it has no other."""
+
 
 @dataclass
 class Pulse:
-    """When a driver's query last came through, and so whether the driver is ready.
+    """When a driver's queries last came through, and so whether the driver is ready: all of them have to be.
 
     A query that looked for records and found none counts as one that took a batch. Until the first time, `grace` counts
-    from the first start: starting again and again does not make ready.
+    from the first start: starting again and again does not make ready. Most drivers have one query, without a name.
     """
 
     max_age: timedelta
     grace: timedelta
     clock: Clock
-    is_running: bool = False
+    names: Sequence[str] = (ONLY,)
     _begun_at: float = field(init=False)
-    _first_start: float | None = None
-    _through_at: float | None = None
+    _queries: dict[str, _Query] = field(init=False)
 
     def __post_init__(self) -> None:
         """The driver begins now."""
         self._begun_at = self.clock()
+        self._queries = {name: _Query() for name in self.names}
+
+    def last_of(self, name: str) -> float:
+        """When a query last came through; when the driver began, until then: age 0 and not that of 1970."""
+        through_at = self._queries[name].through_at
+        return self._begun_at if through_at is None else through_at
 
     @property
     def last(self) -> float:
-        """When the query last came through; when the driver began, until then: age 0 and not that of 1970."""
-        return self._begun_at if self._through_at is None else self._through_at
+        """When the slowest query last came through."""
+        return min(self.last_of(name) for name in self.names)
 
     @property
     def age(self) -> float:
         """Seconds since then."""
         return max(self.clock() - self.last, 0)
 
-    def started(self) -> None:
-        """The query was started, for the first time or again."""
-        self.is_running = True
-        self._first_start = self.clock() if self._first_start is None else self._first_start
+    @property
+    def is_running(self) -> bool:
+        """Every query runs."""
+        return all(query.is_running for query in self._queries.values())
 
-    def came_through(self) -> None:
-        """A batch ended, or a look for one."""
-        self._through_at = self.clock()
+    def started(self, name: str = ONLY) -> None:
+        """A query was started, for the first time or again."""
+        query = self._queries[name]
+        query.is_running = True
+        query.first_start = self.clock() if query.first_start is None else query.first_start
 
-    def ended(self) -> None:
-        """The query ended: it may be started again."""
-        self.is_running = False
+    def came_through(self, name: str = ONLY) -> None:
+        """A batch of a query ended, or a look for one."""
+        self._queries[name].through_at = self.clock()
+
+    def ended(self, name: str = ONLY) -> None:
+        """A query ended: it may be started again."""
+        self._queries[name].is_running = False
 
     def verdict(self) -> tuple[bool, str]:
-        """Ready or not, and why, as a line for people."""
-        if self._first_start is None:
-            return False, "The query has not started yet."
-        if not self.is_running:
-            return False, "The query has ended."
-        if self._through_at is None:
-            waited = self.clock() - self._first_start
+        """Ready or not, and why, as a line for people: of the query that is not, else of the slowest."""
+        return min((self._verdict(name) for name in sorted(self.names, key=self.last_of)), key=lambda one: one[0])
+
+    def _verdict(self, name: str) -> tuple[bool, str]:
+        query, said = self._queries[name], f"The query {name}".strip()
+        if query.first_start is None:
+            return False, f"{said} has not started yet."
+        if not query.is_running:
+            return False, f"{said} has ended."
+        if query.through_at is None:
+            waited = self.clock() - query.first_start
             if waited <= self.grace.total_seconds():
-                return True, f"The query has been in its first batch for {waited:.0f} s."
-            return False, f"The query has not finished a first batch for {waited:.0f} s."
-        is_young = self.age <= self.max_age.total_seconds()
-        return is_young, f"The last batch ended {self.age:.0f} s ago{'' if is_young else ', which is too long'}."
+                return True, f"{said} has been in its first batch for {waited:.0f} s."
+            return False, f"{said} has not finished a first batch for {waited:.0f} s."
+        age = max(self.clock() - query.through_at, 0)
+        is_young = age <= self.max_age.total_seconds()
+        of = f" of {name}" if name else ""
+        return is_young, f"The last batch{of} ended {age:.0f} s ago{'' if is_young else ', which is too long'}."
+
+
+@dataclass
+class _Query:
+    """What is known of one query."""
+
+    is_running: bool = False
+    first_start: float | None = None
+    through_at: float | None = None
 
 
 @dataclass

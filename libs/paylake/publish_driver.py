@@ -18,9 +18,10 @@ from pyspark.storagelevel import StorageLevel
 from paylake import tables
 from paylake.contracts import FRAUD_PARTIAL
 from paylake.errors import PaylakeError, SourceError
+from paylake.health_metrics import Series
 from paylake.quality import conform
 from paylake.sinks.arrivals import Row
-from paylake.sinks.servers import Asked, Sink, patiently
+from paylake.sinks.servers import Asked, Away, Sink, patiently
 from paylake.streams import Stop, StopAsked, run_until_done
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ class PublishPlan:
     patience: timedelta = timedelta(minutes=1)
 
 
-def publish(spark: SparkSession, lake: str, sinks: Sequence[Sink], plan: PublishPlan) -> None:
-    """Publish what the lake holds and, unless available now, what comes, until asked to stop.
+def publish(spark: SparkSession, lake: str, sinks: Sequence[Sink], plan: PublishPlan, series: Series) -> None:
+    """Publish what the lake holds and, unless available now, what comes, until asked to stop; the series say how it goes.
 
     Raises SourceError where there are no scores, or where a sink cannot be used: with available now, the others have then
     taken all that there is.
@@ -54,7 +55,7 @@ def publish(spark: SparkSession, lake: str, sinks: Sequence[Sink], plan: Publish
     failures = []
     try:
         with ThreadPoolExecutor(len(sinks), thread_name_prefix="paylake-publish") as pool:
-            for done in as_completed([pool.submit(_follow, spark, lake, sink, plan, stop) for sink in sinks]):
+            for done in as_completed([pool.submit(_follow, spark, lake, sink, plan, stop, series) for sink in sinks]):
                 try:
                     done.result()
                 except PaylakeError as error:
@@ -72,22 +73,22 @@ def publish(spark: SparkSession, lake: str, sinks: Sequence[Sink], plan: Publish
         raise SourceError(" ".join(failures))
 
 
-def _follow(spark: SparkSession, lake: str, sink: Sink, plan: PublishPlan, stop: Stop) -> None:
+def _follow(spark: SparkSession, lake: str, sink: Sink, plan: PublishPlan, stop: Stop, series: Series) -> None:
     try:
         patiently(sink.prepare, sink.server, plan.patience, stop.asked)
     except Asked:
         return
-    run_until_done(lambda: _start(spark, lake, sink, plan, stop), stop, plan.patience)
+    run_until_done(lambda: _start(spark, lake, sink, plan, stop, series), stop, plan.patience)
 
 
-def _start(spark: SparkSession, lake: str, sink: Sink, plan: PublishPlan, stop: Stop) -> StreamingQuery:
+def _start(spark: SparkSession, lake: str, sink: Sink, plan: PublishPlan, stop: Stop, series: Series) -> StreamingQuery:
     def take(batch: DataFrame, number: int) -> None:
         began, count = time.monotonic(), 0
         for rows in chunks(batch):
             if stop.asked.is_set():
                 raise StopAsked(number)
             try:
-                patiently(lambda rows=rows: sink.publish(rows), sink.server, plan.patience, stop.asked)  # type: ignore[misc]
+                patiently(lambda rows=rows: _written(sink, rows, series), sink.server, plan.patience, stop.asked)  # type: ignore[misc]
             except Asked:
                 raise StopAsked(number) from None
             count += len(rows)
@@ -100,11 +101,20 @@ def _start(spark: SparkSession, lake: str, sink: Sink, plan: PublishPlan, stop: 
         .option("maxFilesPerTrigger", plan.max_files_per_trigger)
         .load(tables.location(lake, FRAUD_PARTIAL))
     )
-    writer = conform(followed, FRAUD_PARTIAL).writeStream.foreachBatch(take)
+    writer = conform(followed, FRAUD_PARTIAL).writeStream.queryName(sink.name).foreachBatch(take)
     writer = writer.option("checkpointLocation", f"{plan.checkpoints.rstrip('/')}/{sink.name}")
     if plan.available_now:
         return writer.trigger(availableNow=True).start()
     return writer.trigger(processingTime=f"{int(plan.interval.total_seconds() * 1000)} milliseconds").start()
+
+
+def _written(sink: Sink, rows: Sequence[Row], series: Series) -> None:
+    try:
+        sink.publish(rows)
+    except (Away, PaylakeError):
+        series.not_published(sink.name)
+        raise
+    series.took_published(sink.name, len(rows), max(row["recorded_at"] for row in rows))
 
 
 def chunks(batch: DataFrame, rows_fetched: int = ROWS_FETCHED) -> Iterator[Sequence[Row]]:

@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from pyspark.sql.streaming.listener import QueryStartedEvent, QueryTerminatedEvent
+from pyspark.sql.streaming.listener import QueryIdleEvent, QueryStartedEvent, QueryTerminatedEvent
 
 from paylake.contracts.topics import CLOCK, PG_TRANSACTIONS
 from paylake.errors import SettingsError
@@ -125,6 +125,26 @@ def test_an_age_begins_with_the_process_and_not_in_1970(series: Series, clock: H
     assert found["paylake_stream_active"] == found["paylake_stream_ready"] == 0
 
 
+def test_a_driver_of_two_queries_is_as_ready_as_the_slower_one(clock: HandClock) -> None:
+    pulse = Pulse(timedelta(minutes=5), timedelta(minutes=10), clock, ("redis", "postgres"))
+    clock.now += 1
+    pulse.started("redis")
+    pulse.came_through("redis")
+    assert pulse.verdict() == (False, "The query postgres has not started yet.")
+    assert not pulse.is_running
+    pulse.started("postgres")
+    assert pulse.verdict() == (True, "The query postgres has been in its first batch for 0 s.")
+    pulse.came_through("postgres")
+    clock.now += 200
+    pulse.came_through("redis")
+    assert (pulse.is_running, pulse.age) == (True, 200)
+    clock.now += 101
+    assert pulse.verdict() == (False, "The last batch of postgres ended 301 s ago, which is too long.")
+    pulse.came_through("postgres")
+    pulse.ended("redis")
+    assert pulse.verdict() == (False, "The query redis has ended.")
+
+
 def test_a_share_forgets_what_is_older_than_minutes(clock: HandClock) -> None:
     share = Share(clock)
     assert share.value() == 0
@@ -152,6 +172,15 @@ def test_a_progress_says_lag_speed_and_durations(series: Series) -> None:
     assert "paylake_watermark_delay_seconds" not in found
     assert "paylake_state_rows" not in found
     assert not {name for name in found if "quarantined" in name or "fraud" in name}
+
+
+def test_executors_are_counted_when_they_are_asked_for(series: Series) -> None:
+    assert not [name for name in values(series) if "executors" in name]
+    present = {"executors": 3.0}
+    series.has_executors(3, lambda: present["executors"])
+    present["executors"] = 2
+    found = values(series)
+    assert (found["paylake_executors"], found["paylake_executors_wanted"]) == (2, 3)
 
 
 def test_a_watermark_and_states_are_said_where_there_are_any(series: Series, clock: HandClock) -> None:
@@ -206,6 +235,59 @@ def test_a_batch_of_scores_says_anomaly_types_and_how_many_are_flagged(series: S
     assert found["paylake_fraud_flagged_ratio"] == 0.1
     assert found["paylake_records_total{outcome=accepted}"] == 105
     assert found["paylake_quarantined_ratio"] == pytest.approx(5 / 110)
+
+
+@pytest.fixture
+def published(clock: HandClock) -> Series:
+    """The series of a driver that publishes to two stores."""
+    pulse = Pulse(timedelta(minutes=5), timedelta(minutes=10), clock, ("redis", "postgres"))
+    return Series("publish_scores", pulse, clock)
+
+
+def test_each_store_says_what_it_took_how_late_and_when(published: Series, clock: HandClock) -> None:
+    said = values(published)
+    assert (
+        said["paylake_serving_payments_total{store=redis}"] == said["paylake_serving_write_errors_total{store=redis}"] == 0
+    )
+    published.took_published("redis", 3, datetime.fromtimestamp(clock.now - 7, UTC))
+    published.not_published("postgres")
+    clock.now += 5
+    published.progressed(PROGRESS, "redis")
+    said = values(published)
+    assert said["paylake_serving_payments_total{store=redis}"] == 3
+    assert said["paylake_serving_write_errors_total{store=postgres}"] == 1
+    assert said["paylake_serving_delay_seconds{store=redis}"] == 7
+    through = [said[f"paylake_serving_through_timestamp_seconds{{store={store}}}"] for store in ("redis", "postgres")]
+    assert through == [clock.now, clock.now - 5]
+    published.idle("redis")
+    assert values(published)["paylake_serving_delay_seconds{store=redis}"] == 0
+
+
+def test_what_spark_says_of_a_query_is_said_of_its_store(published: Series) -> None:
+    listener = ProgressListener(published)
+    for number, store in enumerate(("redis", "postgres"), 1):
+        ids = {"id": str(UUID(int=number)), "runId": str(UUID(int=9))}
+        listener.onQueryStarted(QueryStartedEvent.fromJson({**ids, "name": store, "timestamp": "2026-01-15T00:00:00Z"}))
+        listener.onQueryIdle(QueryIdleEvent.fromJson({**ids, "timestamp": "2026-01-15T00:00:00Z"}))
+    assert published.pulse.verdict()[0]
+    ended = {"id": str(UUID(int=2)), "runId": str(UUID(int=9)), "exception": "away", "errorClassOnException": None}
+    listener.onQueryTerminated(QueryTerminatedEvent.fromJson(ended))
+    assert published.pulse.verdict() == (False, "The query postgres has ended.")
+
+
+def test_a_driver_that_publishes_nothing_has_no_series_of_stores(series: Series) -> None:
+    series.idle()
+    assert not [name for name in values(series) if "serving" in name]
+
+
+def test_open_breaks_and_judged_payments_are_those_of_the_last_run(series: Series) -> None:
+    series.found({("AMOUNT_MISMATCH", "High"): 3}, {("scorecard", "1", "caught"): 8, ("scorecard", "1", "missed"): 2})
+    series.found({("MISSING_LEG", "Low"): 1}, {("scorecard", "1", "caught"): 9})
+    found = {name: value for name, value in values(series).items() if "breaks" in name or "judged" in name}
+    assert found == {
+        "paylake_recon_breaks{kind=MISSING_LEG,severity=Low}": 1,
+        "paylake_fraud_judged_payments{model=scorecard,outcome=caught,version=1}": 9,
+    }
 
 
 def test_a_query_that_was_asked_to_stop_has_not_failed(series: Series) -> None:
@@ -363,6 +445,14 @@ def test_every_alert_has_a_severity_a_runbook_and_both_kinds_of_test() -> None:
     assert {one["labels"]["severity"] for one in alerts()} == {"page", "ticket", "none"}
 
 
+def test_every_driver_that_says_nothing_is_missed() -> None:
+    jobs = [path.read_text() for path in sorted((ROOT / "jobs" / "streaming").glob("*.py"))]
+    queries = {found for text in jobs for found in re.findall(r'watched\(\s*spark, settings, "(\w+)"', text)}
+    (absent,) = [one["expr"] for one in alerts() if one["alert"] == "StreamAbsent"]
+    assert set(re.findall(r'absent\(paylake_stream_ready\{query="(\w+)"\}\)', absent)) == queries
+    assert len(queries) == len(jobs)
+
+
 def test_every_runbook_is_one_of_an_alert_and_the_other_way_round() -> None:
     runbooks = {path.relative_to(ROOT).as_posix() for path in (ROOT / "infra" / "runbooks").glob("*.md")}
     assert runbooks - {"infra/runbooks/README.md"} == {one["annotations"]["runbook_url"] for one in alerts()}
@@ -371,9 +461,13 @@ def test_every_runbook_is_one_of_an_alert_and_the_other_way_round() -> None:
 
 
 def test_rules_and_dashboards_ask_for_series_that_there_are(series: Series) -> None:
+    series.has_executors(2, lambda: 1.0)
     said = set()
     for metric in series.registry.collect():
         said |= {metric.name, f"{metric.name}_total", *(f"{metric.name}_{part}" for part in ("bucket", "count", "sum"))}
+    # the API's program needs packages that a driver does without
+    for name in re.findall(r'"(paylake_api_\w+)"', (ROOT / "libs" / "paylake" / "serve.py").read_text()):
+        said |= {name, f"{name}_bucket"}
     recorded = {where.split(", ")[1] for where in questions() if where.split(", ")[1].startswith("paylake:")}
     missing = {
         f"{where}: {name}"

@@ -88,14 +88,12 @@ def wrong_url(flag: str, kind: str, example: str) -> SettingsError:
     return SettingsError(f"{flag}: the value is no URL of one {kind} server; for example {flag} {example}.")
 
 
-def client_library(name: str) -> ModuleType:
+def client_library(name: str, extra: str = "sinks") -> ModuleType:
     """The library that speaks to a server; SettingsError where its extra is not installed."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise SettingsError(
-            f"`paylake publish-scores` needs {name}: install it with pip install 'paylake[sinks]'."
-        ) from None
+        raise SettingsError(f"{name} is not installed: get it with pip install 'paylake[{extra}]'.") from None
 
 
 def patiently(act: Callable[[], Answer], server: Server, patience: timedelta, stop: threading.Event) -> Answer:
