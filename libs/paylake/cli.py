@@ -36,6 +36,10 @@ COMMANDS: dict[str, Command] = {
     "train": Command("train a model of fraud from a lake, or judge those that there are", "paylake.train_command:main"),
     "review-queue": Command("queue a date's unusual payments, told without labels", "paylake.review_queue_command:main"),
     "nightly": Command("recompute, prove and publish a business date", "paylake.pipeline:nightly"),
+    "publish-serving": Command(
+        "publish a date's totals and profiles to Redis and DynamoDB", "paylake.publish_serving_command:main"
+    ),
+    "serve": Command("answer over HTTP with what was published to Redis", "paylake.serve_command:main"),
     "ingest": Command("take bank statements and processors' reports, and prove them", "paylake.ingest_command:main"),
     "dimensions": Command(
         "take merchants, users, locations and policies; show one as of a time", "paylake.dimensions_command:main"
@@ -53,7 +57,10 @@ COMMANDS: dict[str, Command] = {
     "benchmark": Command(
         "judge fraud models on public data, beside published figures", "paylake.fraud_benchmark_command:main"
     ),
+    "maintain": Command("compact, shorten and vacuum the batch side's tables by policy", "paylake.maintain_command:main"),
+    "erase": Command("ask that a customer be erased from the lake's tables", "paylake.maintain_command:erase"),
     "quarantine": Command("list, show and release rejected records", "paylake.quarantine_command:main"),
+    "deploy": Command("package a release for EMR Serverless, and run its jobs there", "paylake.deploy_command:main"),
 }
 
 HELP = """\
@@ -125,6 +132,10 @@ def _load(name: str, command: Command) -> Callable[[list[str]], int]:
         missing = (error.name or "").partition(".")[0]
         if missing in ("pyspark", "delta", "pandas"):
             raise SettingsError(f"`paylake {name}` needs {missing}: install it with pip install 'paylake[local]'.") from None
+        if missing in ("fastapi", "uvicorn"):
+            raise SettingsError(
+                f"`paylake {name}` needs {missing}: install it with pip install 'paylake[serving]'."
+            ) from None
         if missing in ("mlflow", "onnx", "onnxruntime", "sklearn", "sqlalchemy", "xgboost"):
             raise SettingsError(f"`paylake {name}` needs {missing}: install it with pip install 'paylake[fraud]'.") from None
         raise
