@@ -26,7 +26,7 @@ TEST_FLAGS = -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-thorough test-infra infra deploy-local deploy-k8s stream check lint format generator generate-load bench clean distclean
+.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-thorough test-infra test-athena infra deploy-local deploy-k8s stream check lint format generator generate-load bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,9 +53,15 @@ jars/.stamp-classes: jars/.stamp .venv/.stamp scripts/archive_classes.py libs/pa
 		.venv/bin/python scripts/archive_classes.py jars
 	@touch $@
 
-jars/.stamp-slow: pom.xml | preflight
+jars/.stamp-slow: pom.xml docker/jars/pom.xml | preflight
 	@scripts/quietly.sh "jars of S3A into jars/s3" build/setup/s3.log scripts/setup_jars.sh s3
 	@scripts/quietly.sh "jars of the EMR twin into jars/emr" build/setup/emr.log scripts/setup_jars.sh emr
+	@scripts/quietly.sh "jar of checkpoints on S3 into jars/checkpoints" build/setup/checkpoints.log \
+		scripts/setup_jars.sh checkpoints docker/jars/pom.xml
+	@touch $@
+
+jars/.stamp-trino: scripts/setup_trino.sh scripts/find_java25.sh | preflight
+	@scripts/quietly.sh "Trino, 821 MB, into jars/trino" build/setup/trino.log scripts/setup_trino.sh
 	@touch $@
 
 .venv-emr/.stamp: setup.py pyproject.toml | preflight
@@ -79,7 +85,7 @@ demo: dev-setup ## run the whole pipeline on simulated payments (PAYMENTS=100000
 	@.venv/bin/paylake demo --payments $(PAYMENTS) --chaos $(CHAOS) --seed $(SEED)
 
 test: dev-setup ## run the tests that take minutes together
-	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "not slow and not infra"
+	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "not slow and not infra and not athena"
 
 test-slow: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the slow tests: kills, S3, three brokers, the EMR twin
 	@.venv/bin/python -m pytest $(TEST_FLAGS) -m "slow and not infra and not thorough"
@@ -89,6 +95,10 @@ test-thorough: dev-setup jars/.stamp-slow .venv-emr/.stamp ## run the variations
 
 test-infra: dev-setup .venv-infra/.stamp ## check images, manifests, workflows and Terraform
 	@.venv/bin/python -m pytest $(TEST_FLAGS) -m infra
+
+# one server and one lake serve all of them, so one process does
+test-athena: dev-setup jars/.stamp-trino ## ask Trino, in Athena's place, for every table, view and question (JAVA25_HOME=)
+	@.venv/bin/python -m pytest -q -m athena
 
 check: dev-setup ## check format, lint and types
 	@.venv/bin/ruff format --check .

@@ -1,7 +1,7 @@
 """A lake as Athena would show it, in DuckDB: its tables as delta-rs reads them, and every view over them.
 
-Nothing of Spark takes part. A time of a table has the zone UTC, as Athena reads Delta's, and a table that the lake does not
-hold is empty. Tables and views come from the registries, so that a new one is there by itself.
+Spark takes no part in its answers. A time of a table has the zone UTC, as Athena reads Delta's, and a table that the lake
+does not hold is empty. Tables and views come from the registries, so that a new one is there by itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyspark.sql import DataFrame
+from pyspark.sql.types import DecimalType
 
 from paylake.catalog import create_empty_tables
 from paylake.contracts import ALL
 from paylake.contracts.table import TableContract
 from paylake.contracts.views import VIEWS
+from tests import builders
 from tests.builders import default
 
 SCHEMA = "lake"
@@ -65,7 +68,37 @@ def answer(athena: duckdb.DuckDBPyConnection, sql: str) -> Rows:
 
 def comparable(rows: Rows) -> Rows:
     """The rows of any engine in the order of their values; decimals without the scale of their type, times in UTC."""
-    return sorted(({name: _plain(value) for name, value in row.items()} for row in rows), key=repr)
+    return sorted(in_order(rows), key=repr)
+
+
+def in_order(rows: Rows) -> Rows:
+    """The same, in the engine's own order."""
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def spark_rows(df: DataFrame) -> Rows:
+    """What Spark says, as plain dicts, in its order."""
+    return [row.asDict(recursive=True) for row in df.collect()]
+
+
+BESIDE: dict[str, list[dict[str, Any]]] = {
+    "run_controls": [{"row_kind": kind} for kind in ("PUBLISHED", "OFFSETS", "DIFFERENCE")],
+    "audit_log": [{"sequence": 2, "entry": "COMMIT"}],
+    "breaks": [{"break_id": "ended", "recon_id": "ended", "state": "RESOLVED"}],
+    # without a number it comes before the other, whichever engine sorts
+    "statements": [{"statement": 2, "sequence": None, "closing_balance": Decimal(40)}],
+    "statement_files": [{"file_sha256": "another", "state": "QUARANTINED"}],
+}
+"""Rows without which a view has nothing to show: table -> what they say otherwise than the full row."""
+
+
+def full_rows(contract: TableContract) -> Rows:
+    """A row with a value in every column, which nothing has replaced, and those beside it."""
+    filled = {f.name: builders.BY_NAME.get(f.name, builders.BY_TYPE[type(f.type)]) for f in contract.fields if f.nullable}
+    ratios = {f.name for f in contract.fields if isinstance(f.type, DecimalType) and f.type.precision - f.type.scale < 3}
+    filled |= dict.fromkeys(ratios & filled.keys(), Decimal("0.5"))
+    full = {name: value for name, value in filled.items() if name not in ("valid_to", "closed_by_run_id", "released_from")}
+    return [full, *({**full, **row} for row in BESIDE.get(contract.name, ()))]
 
 
 def _plain(value: Any) -> Any:

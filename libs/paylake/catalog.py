@@ -83,11 +83,14 @@ def view_input(view: View, columns: Mapping[str, Any], database: str) -> dict[st
         "catalog": "awsdatacatalog",
         "schema": database,
         "columns": [{"name": name, "type": trino} for name, (_, trino) in types.items()],
+        "comment": view.doc,
+        # as Athena does it: whoever asks needs rights on what the view reads; Trino refuses a view without an owner else
+        "runAsInvoker": True,
     }
     encoded = base64.b64encode(json.dumps(content).encode()).decode()
+    # no Description: Trino takes it for the comment, and knows a view by the comment below
     return {
         "Name": view.name,
-        "Description": _cut(view.doc, LONGEST_DESCRIPTION),
         "TableType": "VIRTUAL_VIEW",
         "Parameters": {"presto_view": "true", "comment": "Presto View"},
         "PartitionKeys": [],
@@ -247,7 +250,7 @@ def _changed(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[str
         "partition keys": (wanted["PartitionKeys"], present.get("PartitionKeys")),
         "location": (storage["Location"], there.get("Location", "")),
         "query": (wanted.get("ViewOriginalText"), present.get("ViewOriginalText")),
-        "description": (wanted["Description"], present.get("Description")),
+        "description": (wanted.get("Description"), present.get("Description")),
         "parameters": (
             (wanted["Parameters"], storage["SerdeInfo"]),
             (present.get("Parameters"), there.get("SerdeInfo", {})),

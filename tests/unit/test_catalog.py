@@ -126,10 +126,11 @@ def test_a_view_is_registered_as_athena_keeps_its_own(wanted: tuple[dict[str, An
         "catalog": "awsdatacatalog",
         "schema": "paylake",
         "columns": [{"name": name, "type": kind} for name, kind in zip(names, trino, strict=True)],
+        "comment": V_MATCH_RATE.doc,
+        "runAsInvoker": True,
     }
     assert view == {
         "Name": "v_match_rate",
-        "Description": V_MATCH_RATE.doc,
         "TableType": "VIRTUAL_VIEW",
         "Parameters": {"presto_view": "true", "comment": "Presto View"},
         "PartitionKeys": [],
@@ -196,6 +197,10 @@ def test_another_lake_or_another_query_is_an_update_that_says_so(glue: Any, want
     assert moved["breaks"] == ("location", "parameters")
     assert moved["v_match_rate"] == ()
     catalog.register(glue, "paylake", wanted)
+    (said,) = (one for one in wanted if one["Name"] == "v_match_rate")
+    glue.update_table(DatabaseName="paylake", TableInput={**said, "Description": "hides the view from Trino"})
+    assert {one.changed for one in catalog.register(glue, "paylake", wanted)} == {(), ("description",)}
+    assert "Description" not in kept(glue, "v_match_rate")
     other = [{**one, "ViewOriginalText": "/* Presto View: e30= */"} for one in wanted if one["Name"] == "v_match_rate"]
     (changed,) = catalog.register(glue, "paylake", other)
     assert changed == Registered("v_match_rate", Outcome.UPDATED, ("query",))

@@ -202,6 +202,6 @@ DIMENSIONS_QUARANTINE = TableContract(
     key=("dimension", "file_sha256", "line"),
     checks=(
         Check("dimension_known", one_of("dimension", [d.name for d in DIMENSIONS])),
-        Check("has_reason", f"size({FAILED_CHECKS}) > 0"),
+        Check("has_reason", f"cardinality({FAILED_CHECKS}) > 0"),
     ),
 )  # fmt: skip

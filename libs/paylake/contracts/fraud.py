@@ -182,7 +182,7 @@ SCORE_CHECKS: tuple[Check, ...] = (
     Check("score_share", "score BETWEEN 0 AND 1"),
     Check("anomaly_type_known", one_of("anomaly_type", ANOMALY_TYPES)),
     Check("decision_known", one_of("decision", DECISIONS)),
-    Check("reasons_few", f"size(reasons) <= {MOST_REASONS}"),
+    Check("reasons_few", f"cardinality(reasons) <= {MOST_REASONS}"),
 )
 
 PAYMENT_FIELDS: tuple[Field, ...] = (
@@ -274,7 +274,7 @@ FRAUD_QUARANTINE = TableContract(
     ),
     key=("topic", "partition", "offset"),
     partition_by=("ingest_date",),
-    checks=(Check("has_reason", f"size({FAILED_CHECKS}) > 0"),),
+    checks=(Check("has_reason", f"cardinality({FAILED_CHECKS}) > 0"),),
 )
 
 SIGNAL_FIELDS: tuple[Field, ...] = (

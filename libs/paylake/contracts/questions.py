@@ -65,7 +65,7 @@ ORDER BY business_date, source, currency""",
 SELECT business_date, currency, transactions, matched_transactions, match_rate_by_count, amount, matched_amount,
   match_rate_by_amount
 FROM v_match_rate
-ORDER BY business_date, currency""",
+ORDER BY business_date, currency NULLS LAST""",
     ),
     Question(
         FINANCE,
@@ -76,7 +76,7 @@ SELECT reason, owner, currency, age_bucket, COUNT(*) AS breaks, SUM(amount) AS a
   MAX(age_business_days) AS oldest_business_days
 FROM v_break_ageing
 GROUP BY reason, owner, currency, age_bucket
-ORDER BY reason, owner, currency, age_bucket""",
+ORDER BY reason NULLS LAST, owner NULLS LAST, currency NULLS LAST, age_bucket""",
     ),
     Question(
         FINANCE,
@@ -96,7 +96,7 @@ ORDER BY psp, payout_id, currency""",
 SELECT account, currency, statement_id, opening_date, opening_balance, gap_amount
 FROM v_statements
 WHERE gap_amount <> 0
-ORDER BY account, currency, opening_date, statement_id""",
+ORDER BY account NULLS LAST, currency NULLS LAST, opening_date NULLS LAST, statement_id NULLS LAST""",
         must_be_empty=True,
     ),
     Question(
@@ -115,7 +115,7 @@ ORDER BY file_name, file_sha256""",
         """\
 SELECT business_date, currency, transactions, leaked_amount, largest_amount
 FROM v_tolerance_leakage
-ORDER BY business_date, currency""",
+ORDER BY business_date, currency NULLS LAST""",
     ),
     Question(
         FINANCE,
@@ -145,7 +145,7 @@ ORDER BY psp, currency, variance""",
         """\
 SELECT file_kind, account, own_reference, currency, smallest_amount, largest_amount
 FROM v_conflicting_lines
-ORDER BY file_kind, account, own_reference""",
+ORDER BY file_kind, account NULLS LAST, own_reference NULLS LAST""",
         must_be_empty=True,
     ),
 )
@@ -160,7 +160,7 @@ SELECT payout_date, currency, psp, COUNT(*) AS payouts, SUM(payout_amount) AS pa
   SUM(fees_amount) AS fees_amount, SUM(reserve_amount) AS reserve_amount
 FROM v_payout_tieout
 GROUP BY payout_date, currency, psp
-ORDER BY payout_date, currency, psp""",
+ORDER BY payout_date NULLS LAST, currency, psp""",
     ),
     Question(
         TREASURY,
@@ -175,7 +175,7 @@ FROM (
   FROM v_statements
 ) s
 WHERE latest = 1
-ORDER BY account, currency""",
+ORDER BY account NULLS LAST, currency NULLS LAST""",
     ),
     Question(
         TREASURY,
@@ -195,7 +195,7 @@ ORDER BY value_date, currency""",
         """\
 SELECT psp, payout_id, currency, expected_value_date, days_late, expected_net_amount
 FROM v_missing_payouts
-ORDER BY days_late DESC, psp, payout_id""",
+ORDER BY days_late DESC, psp, payout_id NULLS LAST""",
     ),
     Question(
         TREASURY,
@@ -205,7 +205,7 @@ ORDER BY days_late DESC, psp, payout_id""",
 SELECT psp, payout_id, currency, state, expected_net_amount, actual_amount, variance_amount
 FROM v_settlement_schedule
 WHERE kind = 'PAYOUT' AND state IN ('SHORT', 'OVER', 'RETURNED')
-ORDER BY psp, payout_id""",
+ORDER BY psp, payout_id NULLS LAST""",
     ),
 )
 
@@ -236,7 +236,7 @@ SELECT old.business_date, old.transaction_id, old.run_id, old.status, old.reason
   new.status AS new_status, new.reason AS new_reason, old.reported_to AS changed_at
 FROM v_reported_versions old
 JOIN v_reported_versions new ON new.recon_id = old.recon_id AND new.run_id = old.replaced_by_run_id
-ORDER BY old.business_date, old.transaction_id, old.reported_to""",
+ORDER BY old.business_date, old.transaction_id, old.reported_to NULLS LAST""",
     ),
     Question(
         COMPLIANCE,
@@ -298,7 +298,7 @@ FROM (
   GROUP BY run_id, rule_version
 ) l
 JOIN (SELECT run_id FROM v_published_runs ORDER BY run_at DESC, run_id DESC LIMIT 1) r ON r.run_id = l.run_id
-ORDER BY l.part, l.name, l.number""",
+ORDER BY l.part, l.name, l.number NULLS LAST""",
     ),
     Question(
         COMPLIANCE,
@@ -309,7 +309,7 @@ SELECT business_date, compliance_flag, kyc_status, currency, COUNT(*) AS payment
 FROM v_policy_hits
 WHERE compliance_flag IS NOT NULL
 GROUP BY business_date, compliance_flag, kyc_status, currency
-ORDER BY business_date, compliance_flag, kyc_status, currency""",
+ORDER BY business_date, compliance_flag NULLS LAST, kyc_status NULLS LAST, currency NULLS LAST""",
     ),
     Question(
         COMPLIANCE,
@@ -328,7 +328,7 @@ ORDER BY user_id""",
         """\
 SELECT user_id, business_date, currency, cash_in_amount, cash_out_amount, ctr_due_on, rule_ids
 FROM v_cash_reports
-ORDER BY ctr_due_on, user_id, currency""",
+ORDER BY ctr_due_on NULLS LAST, user_id, currency""",
     ),
 )
 
@@ -341,13 +341,13 @@ OF_SALES: tuple[Question, ...] = (
 SELECT currency, place, merchant_id, breaks, exposure_amount
 FROM (
   SELECT o.currency, a.merchant_id, COUNT(*) AS breaks, SUM(o.amount) AS exposure_amount,
-    ROW_NUMBER() OVER (PARTITION BY o.currency ORDER BY SUM(o.amount) DESC, a.merchant_id) AS place
+    ROW_NUMBER() OVER (PARTITION BY o.currency ORDER BY SUM(o.amount) DESC, a.merchant_id NULLS LAST) AS place
   FROM v_open_breaks o
   JOIN v_aggregate_index a ON a.transaction_id = o.transaction_id
   GROUP BY o.currency, a.merchant_id
 ) m
 WHERE place <= 20
-ORDER BY currency, place""",
+ORDER BY currency NULLS LAST, place""",
     ),
     Question(
         SALES,
@@ -381,7 +381,7 @@ SELECT business_date, currency, channel, payment_system, COUNT(*) AS payments, C
 FROM v_aggregate_index
 WHERE status = 'MATCHED'
 GROUP BY business_date, currency, channel, payment_system
-ORDER BY business_date, currency, channel, payment_system""",
+ORDER BY business_date, currency NULLS LAST, channel NULLS LAST, payment_system NULLS LAST""",
     ),
     Question(
         MARKETING,
@@ -427,7 +427,7 @@ JOIN v_aggregate_index b ON b.user_id = a.user_id AND b.merchant_id = a.merchant
   AND b.gateway_amount = a.gateway_amount AND b.gateway_currency = a.gateway_currency
 WHERE (b.gateway_at > a.gateway_at OR (b.gateway_at = a.gateway_at AND b.transaction_id > a.transaction_id))
   AND b.gateway_at <= a.gateway_at + INTERVAL '10' MINUTE
-ORDER BY a.user_id, a.gateway_at, a.transaction_id, b.transaction_id""",
+ORDER BY a.user_id, a.gateway_at NULLS LAST, a.transaction_id, b.transaction_id""",
     ),
     Question(
         FRAUD,
@@ -499,7 +499,7 @@ OF_OPERATIONS: tuple[Question, ...] = (
 SELECT owner, severity, transaction_id, reason, state, amount, currency, sla_due_at, age_business_days
 FROM v_break_ageing
 WHERE sla_due_at < (SELECT MAX(run_at) FROM v_published_runs)
-ORDER BY sla_due_at, transaction_id""",
+ORDER BY sla_due_at NULLS LAST, transaction_id""",
     ),
     Question(
         OPERATIONS,
@@ -521,7 +521,7 @@ SELECT business_date, COALESCE(gateway_currency, core_currency, mobile_currency)
 FROM v_aggregate_index
 WHERE status = 'PENDING'
 GROUP BY business_date, COALESCE(gateway_currency, core_currency, mobile_currency)
-ORDER BY business_date, currency""",
+ORDER BY business_date, currency NULLS LAST""",
     ),
     Question(
         OPERATIONS,
@@ -539,7 +539,7 @@ ORDER BY service_date, topic""",
         """\
 SELECT source_kind, source, last_date
 FROM v_source_freshness
-ORDER BY source_kind, source""",
+ORDER BY source_kind, source NULLS LAST""",
     ),
 )
 

@@ -160,7 +160,7 @@ class TableContract:
             fields=(*loose, *extra, reasons),
             key=key,
             partition_by=partition_by,
-            checks=(Check("has_reason", f"size({FAILED_CHECKS}) > 0"),),
+            checks=(Check("has_reason", f"cardinality({FAILED_CHECKS}) > 0"),),
         )
 
 

@@ -14,10 +14,12 @@ V_STATEMENTS = View(
     doc="One row per statement of a posted file, with the balance that the account's statement before it closed with; where "
     "`gap_amount` is not zero, a statement between them is missing.",
     reads=(STATEMENTS, STATEMENT_FILES),
+    # the order of v_cash_position's latest statement: what has no date, or no number, comes before what has
     body=f"""\
 SELECT {columns(STATEMENTS)},
   opening_balance - LAG(closing_balance) OVER (
-    PARTITION BY account, currency ORDER BY closing_date, opening_date, sequence, file_sha256, statement) AS gap_amount
+    PARTITION BY account, currency ORDER BY closing_date NULLS FIRST, opening_date NULLS FIRST, sequence NULLS FIRST,
+      file_sha256, statement) AS gap_amount
 FROM {{statements}}
 WHERE {_POSTED}""",
 )
