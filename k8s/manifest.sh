@@ -19,10 +19,22 @@ fi
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir "$copy/k8s"
-cp -r base overlays "$copy/k8s"
+cp -r base overlays components "$copy/k8s"
 sed -i "s|^    newTag: local\$|    newName: ${image%@*}\n    digest: ${image#*@}|" "$copy/k8s/overlays/$environment/kustomization.yaml"
 if [ -n "$settings" ]; then
   cp "$settings/paylake.env" "$settings/serving.env" "$copy/k8s/overlays/$environment/"
+fi
+replicas=()
+if ! grep -Eq '^PAYLAKE_(REDIS|POSTGRES)_URL=.' "$copy/k8s/overlays/$environment/paylake.env"; then
+  echo "manifest.sh: $environment has neither Redis nor PostgreSQL, so publish-scores gets no pod." >&2
+  replicas+=('{name: publish-scores-driver, count: 0}')
+fi
+if ! grep -q '^PAYLAKE_REDIS_URL=.' "$copy/k8s/overlays/$environment/serving.env"; then
+  echo "manifest.sh: $environment has no Redis, so the API gets no pod." >&2
+  replicas+=('{name: anomaly-detector, count: 0}')
+fi
+if [ "${#replicas[@]}" -gt 0 ]; then
+  { echo replicas: && printf '  - %s\n' "${replicas[@]}"; } >> "$copy/k8s/overlays/$environment/kustomization.yaml"
 fi
 ./kustomize.sh build "$copy/k8s/overlays/$environment" > "$copy/manifest.yaml"
 if grep -n '\.invalid' "$copy/manifest.yaml" >&2; then

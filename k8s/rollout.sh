@@ -8,8 +8,9 @@ manifest=${1:?usage: k8s/rollout.sh MANIFEST}
 stages=(
   "1 fraud-detection anomaly-detector"
   "2 paylake score-transactions-driver"
-  "3 paylake alert-transactions-driver"
-  "4 paylake reconcile-ledgers-driver"
+  "3 paylake publish-scores-driver"
+  "4 paylake alert-transactions-driver"
+  "5 paylake reconcile-ledgers-driver"
 )
 
 healthy() { # NAMESPACE DEPLOYMENT

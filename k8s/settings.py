@@ -25,10 +25,14 @@ def settings(stack: Mapping[str, Any], region: str) -> dict[str, str]:
         "KAFKA_SASL_MECHANISM": "AWS_MSK_IAM",
         "PAYLAKE_TOKEN_KEY_FILE": stack["token_key"],
     }
-    cache = {"REDIS_HOST": stack["cache_address"]} if stack.get("cache_address") else {}
+    cache = {}
+    if address := stack.get("cache_address"):
+        # the user and the group that modules/serving makes; its password is a request that the pod's role has signed
+        url = f"rediss://{stack['name']}-serving@{address}:6379/0"
+        cache = {"PAYLAKE_REDIS_URL": url, "PAYLAKE_REDIS_IAM": stack["name"]}
     return {
         name: "".join(f"{key}={value}\n" for key, value in values.items())
-        for name, values in {"paylake.env": kafka | place, "serving.env": place | cache}.items()
+        for name, values in {"paylake.env": kafka | cache | place, "serving.env": place | cache}.items()
     }
 
 

@@ -1,7 +1,9 @@
-"""The layers that the images are made of, built once."""
+"""The layers that the images are made of, built once, whatever the number of processes that run the tests."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,16 @@ IMAGES = ("streaming", "batch")
 def fetched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Image -> its jars, fetched and checked as its build does it."""
     command("mvn", "install Maven, 3.8 or newer.")
-    folder = tmp_path_factory.mktemp("fetched")
-    for image in IMAGES:
-        run(ROOT / "docker" / "jars" / "fetch.sh", image, folder / image)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / "fetched", shared / "fetched.done"
+    with (shared / "fetched.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            for image in IMAGES:
+                run(ROOT / "docker" / "jars" / "fetch.sh", image, folder / image)
+            done.touch()
     return {image: folder / image for image in IMAGES}
 
 

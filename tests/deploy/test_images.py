@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,7 +22,9 @@ from moto.server import ThreadedMotoServer
 from packaging.requirements import Requirement
 
 import paylake
+from jobs.streaming.publish_scores import PublishScoresSettings
 from jobs.streaming.reconcile_ledgers import ReconcileLedgersSettings
+from jobs.streaming.score_transactions import ScoreTransactionsSettings
 from paylake.jars import find_jars
 from paylake.session import JVM_OPTIONS
 from paylake.settings import parse_settings
@@ -32,7 +35,7 @@ pytestmark = pytest.mark.infra
 DOCKER = ROOT / "docker"
 IMAGES = ("streaming", "batch")
 LAYER_WITHIN_S = 240.0
-EXTRAS = {"streaming": ("local", "aws", "fraud", "sinks"), "batch": ("aws", "fraud")}
+EXTRAS = {"streaming": ("local", "aws", "fraud", "sinks", "serving"), "batch": ("aws", "fraud", "quality", "serving")}
 
 LOGIN = """
 import java.util.*;
@@ -245,16 +248,31 @@ def test_the_batch_layer_leaves_spark_and_delta_to_emr(fetched: dict[str, Path])
     assert [a for a in artifacts if a.startswith(("delta-", "spark-core", "spark-sql_", "hadoop-"))] == []
 
 
-def test_a_jar_that_the_list_does_not_know_is_refused(tmp_path: Path) -> None:
+MVN = """#!/usr/bin/env bash
+# stands where Maven would, and brings the jars that Maven has brought before
+for word in "$@"; do
+  case $word in -DoutputDirectory=*) folder=${word#*=} ;; *) ;; esac
+done
+mkdir "$folder" && ln -s "$FETCHED"/*.jar "$folder"
+"""
+
+
+def test_a_jar_that_the_list_does_not_know_is_refused(fetched: dict[str, Path], tmp_path: Path) -> None:
+    mvn = tmp_path / "bin" / "mvn"
+    mvn.parent.mkdir()
+    mvn.write_text(MVN, encoding="utf-8")
+    mvn.chmod(0o755)
+    env = {"PATH": f"{mvn.parent}:{os.environ['PATH']}", "FETCHED": str(fetched["batch"])}
     shutil.copytree(DOCKER / "jars", tmp_path / "docker" / "jars")
     shutil.copy(ROOT / "pom.xml", tmp_path)
     known = tmp_path / "docker" / "jars" / "batch.sha256"
     first, *rest = known.read_text(encoding="utf-8").splitlines(keepends=True)
     known.write_text("".join(rest), encoding="utf-8")
-    told = run(tmp_path / "docker" / "jars" / "fetch.sh", "batch", tmp_path / "jars", code=1)
+    told = run(tmp_path / "docker" / "jars" / "fetch.sh", "batch", tmp_path / "jars", env=env, code=1)
     assert f"does not know {first.split()[1]}" in told
-    known.write_text("0" + first[1:] + "".join(rest), encoding="utf-8")
-    told = run(tmp_path / "docker" / "jars" / "fetch.sh", "batch", tmp_path / "jars", code=1)
+    another = "0" * 64
+    known.write_text(another + first[64:] + "".join(rest), encoding="utf-8")
+    told = run(tmp_path / "docker" / "jars" / "fetch.sh", "batch", tmp_path / "jars", env=env, code=1)
     assert "did NOT match" in told
 
 
@@ -266,11 +284,12 @@ def test_kafka_logs_in_by_an_iam_role_with_the_layers_jars(spark_home: Path, tmp
 
 
 def test_the_bill_of_materials_names_packages_and_jars(fetched: dict[str, Path], tmp_path: Path) -> None:
+    wheel_into(tmp_path / "site-packages")
     for image in IMAGES:
         layer = tmp_path / image
-        shutil.copytree(fetched[image], layer / "jars")
+        shutil.copytree(fetched[image], layer / "jars", copy_function=os.link)
+        shutil.copytree(tmp_path / "site-packages", layer / "site-packages", copy_function=os.link)
         shutil.copy(DOCKER / image / "requirements.txt", layer)
-        wheel_into(layer / "site-packages")
         bill = ROOT / "build" / "sbom" / f"{image}.cdx.json"
         bill.parent.mkdir(parents=True, exist_ok=True)
         run(infra_tool("syft"), "scan", f"dir:{layer}", "--quiet", "--output", f"cyclonedx-json={bill}")
@@ -480,6 +499,18 @@ def test_the_stream_of_compose_says_what_its_job_understands() -> None:
     assert environment["PYTHONPATH"] == "/opt/paylake/src"  # type: ignore[index]
 
 
+def test_the_scores_of_compose_go_to_its_own_servers() -> None:
+    services = compose("compose.yaml")["services"]
+    for name, kind in {"scores": ScoreTransactionsSettings, "publish": PublishScoresSettings}.items():
+        *_, script = services[name]["command"]  # type: ignore[misc]
+        assert (ROOT / script.removeprefix("/opt/paylake/")).exists()
+        settings: Any = parse_settings(kind, [], services[name]["environment"])  # type: ignore[arg-type]
+        assert settings.lake == services["stream"]["environment"]["PAYLAKE_LAKE"]  # type: ignore[index]
+    sinks = settings.sinks()
+    assert {str(sink.server) for sink in sinks} == {"Redis at redis:6379", "PostgreSQL at postgres:5432"}
+    assert {"redis", "postgres", "scores"} <= set(services["publish"]["depends_on"])  # type: ignore[call-overload]
+
+
 def test_every_variable_of_compose_is_set_or_has_a_default() -> None:
     for name in COMPOSE:
         text = (DOCKER / name).read_text(encoding="utf-8")
@@ -489,7 +520,12 @@ def test_every_variable_of_compose_is_set_or_has_a_default() -> None:
 
 def test_prometheus_reads_the_endpoint_of_the_stream() -> None:
     scraped = yaml.safe_load((DOCKER / "compose" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
-    assert scraped[0]["static_configs"][0]["targets"] == ["stream:8090", "host.docker.internal:8090"]
+    assert scraped[0]["static_configs"][0]["targets"] == [
+        "stream:8090",
+        "scores:8090",
+        "publish:8090",
+        "host.docker.internal:8090",
+    ]
 
 
 NODES = [(name, node) for name in COMPOSE for node in compose(name)["services"] if node.startswith("kafka")]

@@ -17,11 +17,13 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from jobs.streaming.alert_transactions import AlertTransactionsSettings
+from jobs.streaming.publish_scores import PublishScoresSettings
 from jobs.streaming.reconcile_ledgers import ReconcileLedgersSettings
 from jobs.streaming.score_transactions import ScoreTransactionsSettings
 from paylake import streams
 from paylake.cli import COMMANDS
 from paylake.contracts.topics import PG_TRANSACTIONS, TOPICS
+from paylake.serve_command import ServeSettings
 from paylake.settings import parse_settings
 from tests.deploy.support import (
     KUBERNETES,
@@ -47,6 +49,7 @@ IMAGE = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/paylake/streaming@{DIG
 JOBS = {
     "reconcile-ledgers": ReconcileLedgersSettings,
     "score-transactions": ScoreTransactionsSettings,
+    "publish-scores": PublishScoresSettings,
     "alert-transactions": AlertTransactionsSettings,
 }
 MIB = {"Mi": 1, "Gi": 1024, "m": 1, "g": 1024}
@@ -158,10 +161,11 @@ def test_every_field_is_one_that_kubernetes_knows(overlay: str, tmp_path: Path) 
     ],
 )
 def test_a_misspelt_field_fails(right: str, wrong: str, tmp_path: Path) -> None:
-    text = built("overlays/prod")
-    assert right in text
-    (tmp_path / "all.yaml").write_text(text.replace(right, wrong), encoding="utf-8")
-    validated(tmp_path / "all.yaml", code=1)
+    # a config map's data may say anything
+    resources = [one for one in built("overlays/prod").split("\n---\n") if "\nkind: ConfigMap\n" not in one]
+    resource = next(one for one in resources if right in one)
+    (tmp_path / "one.yaml").write_text(resource.replace(right, wrong), encoding="utf-8")
+    validated(tmp_path / "one.yaml", code=1)
 
 
 def test_spark_knows_every_setting_and_its_value(spark_home: Path, tmp_path: Path) -> None:
@@ -183,19 +187,21 @@ def test_spark_knows_every_setting_and_its_value(spark_home: Path, tmp_path: Pat
     }
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_checkov_finds_nothing_that_has_no_reason(overlay: str, tmp_path: Path) -> None:
-    manifest = tmp_path / "all.yaml"
-    manifest.write_text(released(overlay, tmp_path), encoding="utf-8")
+def test_checkov_finds_nothing_that_has_no_reason(tmp_path: Path) -> None:
+    files: list[str | Path] = []
+    for overlay in OVERLAYS:
+        manifest = tmp_path / f"{overlay}.yaml"
+        manifest.write_text(released(overlay, tmp_path), encoding="utf-8")
+        files += ["--file", manifest]
     told = run(
-        infra_tool("checkov"), "--framework", "kubernetes", "--file", manifest, "--config-file", K8S / ".checkov.yaml",
+        infra_tool("checkov"), "--framework", "kubernetes", *files, "--config-file", K8S / ".checkov.yaml",
         "--skip-download", "--output", "json", code=None,
     )  # fmt: skip
     found = json.loads(told)
     failed = {(check["check_id"], check["resource"]) for check in found["results"]["failed_checks"]}
     assert failed == set()
     assert found["summary"]["parsing_errors"] == 0
-    assert found["summary"]["resource_count"] >= len(manifests(f"overlays/{overlay}"))
+    assert found["summary"]["resource_count"] >= sum(len(manifests(f"overlays/{overlay}")) for overlay in OVERLAYS)
 
 
 # --- the form that Apache's operator runs ---
@@ -246,7 +252,8 @@ def test_the_operator_replaces_the_deployments_and_changes_nothing_else() -> Non
             "spark.kubernetes.driver.pod.name",
         }
         words = command_line("overlays/prod", deployment)
-        assert [spec["pyFiles"].removeprefix("local://"), *spec["driverArgs"]] == words[-2:]
+        script = spec["pyFiles"].removeprefix("local://")
+        assert [script, *spec["driverArgs"]] == words[words.index(script) :]
         pods = {role: spec[f"{role}Spec"]["podTemplateSpec"]["spec"] for role in ("driver", "executor")}
         assert pods["executor"] == executor()["spec"]
         ours = pod_of(deployment)["spec"]
@@ -254,6 +261,8 @@ def test_the_operator_replaces_the_deployments_and_changes_nothing_else() -> Non
         assert {name: pods["driver"][name] for name in same} == {name: ours[name] for name in same}
         probes = ("startupProbe", "livenessProbe", "readinessProbe", "securityContext", "envFrom")
         (theirs,) = pods["driver"]["containers"]
+        assert all(setting in container(deployment)["env"] for setting in theirs["env"])
+        assert {setting["name"] for setting in theirs["env"]} == {"PAYLAKE_HEALTH_PORT", "PAYLAKE_HEALTH_ADDRESS"}
         assert {name: theirs[name] for name in probes} == {name: container(deployment)[name] for name in probes}
 
 
@@ -282,8 +291,13 @@ def test_a_drivers_flags_and_settings_are_those_of_its_job(job: str, overlay: st
     assert (ROOT / script.removeprefix("/opt/paylake/")).exists()
     settings: Any = parse_settings(JOBS[job], words[words.index(script) + 1 :], variables(f"overlays/{overlay}", deployment))
     assert settings.lake.startswith("s3a://")
-    assert settings.token_key.startswith("aws-secret:")
     assert settings.checkpoint == "", "the job's own place below the lake, which nothing expires"
+    assert (settings.health_port, settings.health_address) == (8090, "0.0.0.0"), "where probes and Prometheus ask"
+    if job == "publish-scores":
+        assert settings.redis == f"rediss://paylake-{overlay}-serving@redis.invalid:6379/0"
+        assert (settings.redis_iam, settings.region) == (f"paylake-{overlay}", "eu-central-1")
+        return
+    assert settings.token_key.startswith("aws-secret:")
     options = settings.spark_options()
     assert (options["kafka.security.protocol"], options["kafka.sasl.mechanism"]) == ("SASL_SSL", "AWS_MSK_IAM")
     assert all(server.endswith(":9098") for server in settings.bootstrap_servers.split(","))
@@ -310,9 +324,16 @@ def test_jobs_and_services_run_commands_that_there_are(overlay: str) -> None:
     resources = manifests(f"overlays/{overlay}")
     topics = command_line(f"overlays/{overlay}", named(resources, "Job", "topics"))
     assert topics == ["paylake", "topics", "create"]
-    serve = container(named(resources, "Deployment", "anomaly-detector"))["args"]
-    assert serve[:2] == ["paylake", "serve"]
-    assert {"topics"} <= COMMANDS.keys()
+    api = container(named(resources, "Deployment", "anomaly-detector"))
+    assert api["args"][:2] == ["paylake", "serve"]
+    assert {"topics", "serve"} <= COMMANDS.keys()
+    # the image itself names the health port
+    given = named(resources, "ConfigMap", "serving-settings")["data"]
+    settings = parse_settings(ServeSettings, api["args"][2:], given)
+    ports = {port["name"]: port["containerPort"] for port in api["ports"]}
+    assert (settings.host, settings.port) == ("0.0.0.0", ports["http"])
+    assert settings.redis == f"rediss://paylake-{overlay}-serving@redis.invalid:6379/0"
+    assert (settings.redis_iam, settings.region) == (f"paylake-{overlay}", "eu-central-1")
 
 
 def test_a_driver_has_time_to_end_its_batch() -> None:
@@ -367,6 +388,31 @@ def test_pods_are_as_large_as_what_runs_in_them(overlay: str) -> None:
 def test_real_time_mode_has_a_core_for_each_partition(overlay: str) -> None:
     conf = conf_of(f"overlays/{overlay}", drivers(f"overlays/{overlay}")["alert-transactions"])
     assert int(conf["spark.executor.instances"]) * int(conf["spark.executor.cores"]) >= TOPICS[PG_TRANSACTIONS].partitions
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_executors_end_with_their_driver_and_hand_over_before_they_go(overlay: str) -> None:
+    conf = defaults()
+    assert conf["spark.decommission.enabled"] == conf["spark.storage.decommission.enabled"] == "true"
+    # a spot node gives two minutes' notice, and a drained one waits as long as its pod says
+    assert 30 <= int(conf["spark.kubernetes.executor.terminationGracePeriodSeconds"].removesuffix("s")) <= 120
+    assert conf["spark.kubernetes.executor.podTemplateFile"].endswith("/executor-pod.yaml")
+    assert executor()["spec"]["nodeSelector"] == {"eks.amazonaws.com/capacityType": "SPOT"}
+    for deployment in drivers(f"overlays/{overlay}").values():
+        assert pod_of(deployment)["spec"]["nodeSelector"] == {"eks.amazonaws.com/capacityType": "ON_DEMAND"}
+        own = conf_of(f"overlays/{overlay}", deployment)
+        assert own["spark.kubernetes.driver.pod.name"] == "pod-1", "Kubernetes deletes what the driver's pod owns"
+        probe = container(deployment)["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 600, "a node for the executors may take minutes"
+
+
+def test_names_are_asked_of_the_clusters_own_service() -> None:
+    (rule,) = named([m for m in manifests("overlays/prod") if m["metadata"].get("namespace") == "paylake"],
+                    "NetworkPolicy", "names")["spec"]["egress"]  # fmt: skip
+    (door,) = rule["to"]
+    assert door["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
+    assert door["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+    assert {(port["protocol"], port["port"]) for port in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
 
 
 def test_what_the_cluster_calls_in_the_image_is_there() -> None:
@@ -481,6 +527,7 @@ def test_drivers_and_executors_reach_each_other_and_aws() -> None:
     assert openings("driver", "egress", '"executor"') == openings("executor", "ingress", "executor") == blocks
     assert openings("executor", "egress", '"executor"') == blocks
     assert openings("kafka-and-aws", "egress", "ipBlock") == {"9098", "443", "80"}
+    assert openings("servers", "egress", "ipBlock") == {"6379"}
     assert openings("driver", "ingress", "monitoring") == {"8090"}
 
 
@@ -503,7 +550,7 @@ def test_the_api_is_where_people_expect_it_and_grows_with_its_load() -> None:
 
 def test_budgets_let_one_go_at_a_time() -> None:
     resources = manifests("overlays/prod")
-    for name, pods in {"drivers": 3, "anomaly-detector": 1}.items():
+    for name, pods in {"drivers": len(JOBS), "anomaly-detector": 1}.items():
         budget = named(resources, "PodDisruptionBudget", name)
         assert budget["spec"]["maxUnavailable"] == 1
         wanted = budget["spec"]["selector"]["matchLabels"].items()
@@ -555,7 +602,8 @@ STACK = {
     "lake": "s3a://paylake-dev-processed-1",
     "token_key": "aws-secret:paylake-dev/card",
     "bootstrap_servers": "b-1.x:9098,b-2.x:9098",
-    "cache_address": None,
+    "cache_address": "cache.x",
+    "name": "paylake-dev",
 }
 
 
@@ -575,6 +623,46 @@ def test_what_terraform_made_becomes_the_drivers_settings(tmp_path: Path) -> Non
     assert settings.bootstrap_servers == STACK["bootstrap_servers"]
     shipped = named(manifests("overlays/dev"), "ConfigMap", "paylake-settings")["data"]
     assert given.keys() == shipped.keys(), "what the overlay shows as an example"
+    publisher = parse_settings(PublishScoresSettings, [], given)
+    assert (publisher.redis, publisher.redis_iam) == ("rediss://paylake-dev-serving@cache.x:6379/0", "paylake-dev")
+    of_the_api = parse_settings(ServeSettings, [], named(manifest, "ConfigMap", "serving-settings")["data"])
+    assert (of_the_api.redis, of_the_api.redis_iam) == (publisher.redis, publisher.redis_iam)
+    assert '"${var.name}-serving"' in (ROOT / "infra" / "terraform" / "modules" / "serving" / "main.tf").read_text("utf-8")
+
+
+def test_a_stack_without_a_server_to_publish_to_gets_no_publisher_and_no_api(tmp_path: Path) -> None:
+    asked_of_terraform(tmp_path, STACK | {"cache_address": None}, code=0)
+    told = run(K8S / "manifest.sh", "dev", IMAGE, tmp_path / "made")
+    assert "so publish-scores gets no pod" in told
+    assert "so the API gets no pod" in told
+    manifest = [m for m in yaml.safe_load_all(told.split("\n", 2)[2]) if m]
+    replicas = {m["metadata"]["name"]: m["spec"].get("replicas") for m in of_kind(manifest, "Deployment")}
+    assert replicas.pop("publish-scores-driver") == replicas.pop("anomaly-detector") == 0
+    assert 0 not in replicas.values()
+
+
+def test_postgresql_is_one_component_away(tmp_path: Path) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    overlay = tmp_path / "k8s" / "overlays" / "dev"
+    with (overlay / "kustomization.yaml").open("a", encoding="utf-8") as file:
+        file.write("components:\n  - ../../components/postgres\n")
+    with (overlay / "paylake.env").open("a", encoding="utf-8") as file:
+        file.write("PAYLAKE_POSTGRES_URL=postgresql://paylake@db.x/paylake\n")
+    text = run(K8S / "kustomize.sh", "build", overlay)
+    (tmp_path / "all.yaml").write_text(text, encoding="utf-8")
+    validated(tmp_path / "all.yaml", code=0)
+    resources = [m for m in yaml.safe_load_all(text) if m]
+    pod = pod_of(named(resources, "Deployment", "publish-scores-driver"))["spec"]
+    (said,) = pod["containers"]
+    files = {v["name"]: v["value"] for v in said["env"] if v["name"].startswith("PAYLAKE_POSTGRES")}
+    assert files == {"PAYLAKE_POSTGRES_PASSWORD_FILE": "/etc/paylake/postgres/password"}
+    mounted = {m["name"]: m["mountPath"] for m in said["volumeMounts"]}
+    assert mounted["postgres"] == "/etc/paylake/postgres"
+    ports = named(resources, "NetworkPolicy", "servers")["spec"]["egress"][0]["ports"]
+    assert [port["port"] for port in ports] == [6379, 5432]
+    assert of_kind(resources, "Secret") == [], "its password is made on the cluster"
+    others = [d for d in of_kind(resources, "Deployment") if d["metadata"]["name"] != "publish-scores-driver"]
+    assert "postgres" not in json.dumps(others)
 
 
 def test_a_stack_at_rest_gives_no_settings(tmp_path: Path) -> None:
@@ -619,5 +707,6 @@ def test_a_rollout_goes_stage_by_stage_over_every_workload(tmp_path: Path) -> No
 def test_a_rollout_that_does_not_become_healthy_is_taken_back(tmp_path: Path) -> None:
     asked = rolled_out(tmp_path, broken="alert-transactions-driver", code=1)
     undone = [shlex.split(line)[4].removeprefix("deployment/") for line in asked if "rollout undo" in line]
-    assert undone == ["alert-transactions-driver", "score-transactions-driver", "anomaly-detector"]
-    assert not any("reconcile-ledgers-driver" in line or "stage=4" in line for line in asked), "the last stage was begun"
+    before = ["publish-scores-driver", "score-transactions-driver", "anomaly-detector"]
+    assert undone == ["alert-transactions-driver", *before]
+    assert not any("reconcile-ledgers-driver" in line or "stage=5" in line for line in asked), "the last stage was begun"
