@@ -147,6 +147,19 @@ def promote(uri: str, version: str, name: str = MODEL_NAME) -> None:
             client.delete_registered_model_alias(name, CHALLENGER)
 
 
+def reinstate(uri: str, version: str, name: str = MODEL_NAME) -> str | None:
+    """Let a version reign that reigned before, at once and whoever won; returns the version that reigned until now.
+
+    Raises SourceError where it is not there or cannot be used, ContractError where it never reigned.
+    """
+    with _registry(uri) as client:
+        if not read_scorer(_fetched(client, name, version, SCORER_FOLDER), name, version).compiled:
+            raise ContractError(f"Version {version} has never reigned: only a training that wins lets it (`paylake train`).")
+        before = _version(client, name, CHAMPION)
+        client.set_registered_model_alias(name, CHAMPION, version)
+        return before
+
+
 # --- MLflow ---
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from py4j.java_gateway import JavaPackage
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
@@ -47,6 +48,8 @@ CONFIG: dict[str, str] = {
     # a page is the least that each sort and each hash table of a task holds; the default grows with the heap to 64 MB, and
     # a task of a wide plan with a dozen of them fails for want of memory
     "spark.buffer.pageSize": "2m",
+    # by default, S3A meets "slow down" with twenty waits of which each is twice the last: days. After these, a job says so
+    "spark.hadoop.fs.s3a.retry.throttle.limit": "7",
     # looks up the caller's line for each column expression: ten calls to the JVM in place of one
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
@@ -97,14 +100,29 @@ def build_session(name: str, config: Mapping[str, str] | None = None, jar_sets: 
         # models run in Python workers: in this interpreter, where the package is, and not in the first of the path
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         settings |= LOCAL_CONFIG | {"spark.driver.extraJavaOptions": _jvm_options()}
+        if memory := os.environ.get("PAYLAKE_DRIVER_MEMORY"):
+            settings["spark.driver.memory"] = memory
     if jars:
         settings["spark.jars"] = ",".join(jars)
     for key, value in {**settings, **(config or {})}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
+    if under_submit:
+        _need_delta(spark)
     # what fails is raised, and told in a sentence; the log would add a stack trace to it
     spark.sparkContext.setLogLevel("FATAL")
     return spark
+
+
+def _need_delta(spark: SparkSession) -> None:
+    """SettingsError where spark-submit brought no Delta: jars that the session names come too late for that."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    if isinstance(jvm.io.delta.sql.DeltaSparkSessionExtension, JavaPackage):
+        raise SettingsError(
+            'Delta is not on Spark\'s class path: add --jars "$(ls jars/spark/*.jar | paste -sd, -)" to spark-submit; '
+            "on EMR, the jars of /usr/share/aws/delta/lib."
+        )
 
 
 def silence_failed_queries() -> None:

@@ -37,6 +37,7 @@ class TrainSettings:
         "paylake train --as-of 2026-03-31T00:00:00+00:00 --no-promote",
         "paylake train --evaluate",
         "paylake train --shadow --lake build/lake",
+        "paylake train --reinstate 3",
     )
 
     lake: str = setting("build/lake", "Folder or s3a:// prefix of the lake.", env="PAYLAKE_LAKE", aliases="--output_path")
@@ -60,6 +61,7 @@ class TrainSettings:
     evaluate: bool = setting(False, "Judge champion and challenger on the latest payments, and train nothing.")
 
     shadow: bool = setting(False, "Compare what champion and challenger said of the same payments as they arrived.")
+    reinstate: str = setting("", "Version that reigned before, to let it reign again at once; nothing is trained.")
 
     def __post_init__(self) -> None:
         for name, least in (("trees", 1), ("threads", 1)):
@@ -79,6 +81,10 @@ def main(argv: Sequence[str]) -> int:
     """`paylake train`."""
     settings = parse_settings(TrainSettings, argv, prog="paylake train")
     settings.blocks()
+    if settings.reinstate:
+        before = model_registry.reinstate(settings.mlflow_uri, settings.reinstate)
+        print(f"Version {settings.reinstate} reigns in place of version {before}; streams take it with their next batch.")
+        return 0
     spark = build_session("train")
     print(work_of(settings)(spark, settings))
     return 0

@@ -85,6 +85,19 @@ def test_a_challenger_reigns_only_when_it_wins(uri: str, first: Trained) -> None
     model_registry.promote(uri, "3")
 
 
+def test_a_champion_of_before_reigns_again_at_once_and_no_other_version_does(uri: str, first: Trained) -> None:
+    model_registry.promote(uri, model_registry.register(uri, first, FACTS))
+    model_registry.promote(uri, model_registry.register(uri, compared(first, wins=True), FACTS))
+    model_registry.register(uri, first, FACTS)
+    assert model_registry.reinstate(uri, "1") == "2"
+    assert model_registry.champion(uri).version == "1"  # type: ignore[union-attr]
+    with pytest.raises(ContractError, match="Version 3 has never reigned"):
+        model_registry.reinstate(uri, "3")
+    with pytest.raises(SourceError, match="version=9.*not found"):
+        model_registry.reinstate(uri, "9")
+    assert model_registry.version_of(uri) == "1"
+
+
 def test_a_model_whose_compiled_form_differs_does_not_reign(
     uri: str, first: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
