@@ -16,7 +16,6 @@ from paylake.contracts.table import TableContract
 from paylake.contracts.topics import TOPICS
 from paylake.contracts.view import View
 from paylake.contracts.views import VIEWS
-from paylake.contracts.views.merchants import V_MERCHANT_DAILY
 
 FILE = Path(__file__).parent / "terraform" / "stack" / "contracts.json"
 
@@ -28,12 +27,6 @@ AS_IT_CAME = {"quarantine", "fraud_quarantine", "fraud_profiles"}
 
 OF_CARDS = "card_"
 """How columns begin that say something of a card: its token, its first and last digits."""
-
-TOTALS = (
-    "attempts", "attempts_amount", "approved", "approved_amount", "declined", "declined_amount", "refunds",
-    "refunds_amount", "chargebacks", "chargebacks_amount", "broken", "broken_amount", "is_anomalous",
-)  # fmt: skip
-"""Columns of v_merchant_daily that dashboards read by key."""
 
 
 def sensitivity(source: TableContract | View) -> str:
@@ -51,23 +44,11 @@ def card_columns() -> dict[str, list[str]]:
     return {name: columns for name, columns in found.items() if columns}
 
 
-def merchant_totals() -> dict[str, Any]:
-    """The query of the merchants' totals of one date, which stands in it as ?, and its columns beside the key."""
-    shown = ("business_date", "currency", *TOTALS, "run_id")
-    listed = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in (*shown, "valid_from"))
-    sql = (
-        "SELECT merchant_id, CAST(business_date AS VARCHAR) || '#' || currency AS day_currency, "
-        f"{listed} FROM {V_MERCHANT_DAILY.name} WHERE business_date = CAST(? AS DATE)"
-    )
-    return {"sql": sql, "columns": list(shown)}
-
-
 def described() -> dict[str, Any]:
     """What the file holds."""
     sources: tuple[TableContract | View, ...] = (*ALL, *VIEWS)
     return {
         "card_columns": card_columns(),
-        "merchant_totals": merchant_totals(),
         "questions": {q.name: {"team": q.team, "asks": q.asks, "sql": q.sql} for q in QUESTIONS},
         "sensitivities": list(SENSITIVITIES),
         "tables": {source.name: sensitivity(source) for source in sources},

@@ -21,7 +21,7 @@ WRITES = {"tables.py", "files.py", "streams.py", "history.py", "simulation/bulk.
 TALKS_TO_PEOPLE = ("cli.py", "pipeline.py", "report/", "session.py")
 EXACT = (
     "columns/", "payments/", "statements/", "dimensions/", "matching/", "reconciliation/", "indexes/", "resolution/",
-    "quality.py",
+    "serving/", "quality.py",
 )  # fmt: skip
 
 

@@ -17,7 +17,20 @@ MODULES = {
 }
 
 NOUNS = frozenset(
-    {"payments", "statements", "dimensions", "matching", "reconciliation", "indexes", "resolution", "simulation", "fraud"}
+    {
+        "deployment",
+        "payments",
+        "statements",
+        "dimensions",
+        "matching",
+        "reconciliation",
+        "indexes",
+        "maintenance",
+        "resolution",
+        "serving",
+        "simulation",
+        "fraud",
+    }
 )
 CORE = frozenset({"errors", "contracts", "columns", "quality"})
 EDGES = frozenset({"tables", "streams", "session"})
@@ -32,6 +45,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "payments": CORE | {"payments"},
     "reconciliation": CORE | {"reconciliation"},
     "resolution": CORE | {"resolution"},
+    "serving": CORE | {"serving"},
+    "maintenance": CORE | {"maintenance"},
+    "deployment": CORE | {"deployment"},
     "fraud": CORE | {"fraud", "dimensions"},
     "indexes": CORE | NOUNS - {"simulation"},
     "simulation": CORE | {"simulation", "settings"},

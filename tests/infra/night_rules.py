@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,14 +14,26 @@ import pytest
 from infra import contracts_file
 from infra.jobs import create_topics
 from paylake.catalog_command import CatalogSettings
+from paylake.contracts import RUN_CONTROLS
+from paylake.contracts.view import View
+from paylake.publish_serving import DynamoTables
+from paylake.publish_serving_command import PublishServingSettings
 from paylake.quality_command import QualitySettings
+from paylake.serving.items import MERCHANT_TOTALS, SUBJECTS, Item
 from paylake.settings import parse_settings
+from paylake.sinks.servers import Server
 from tests.infra.tools import REPOSITORY, Stack
 
 DATE = "2026-01-15"
 
-ORDER = ["WhichDate", "Ingest", "BuildBatchIndex", "BuildFinalAggregate", "PassQualityGate", "RegisterCatalog", "TagTables",
-         "AskForTotals", "Publish", "Done"]  # fmt: skip
+ORDER = ["WhichDate", "Ingest", "BuildBatchIndex", "BuildFinalAggregate", "QueueReviews", "PassQualityGate",
+         "RegisterCatalog", "TagTables", "PublishServing", "MaintainTables", "Done"]  # fmt: skip
+
+GOES_ON_WITHOUT = {"QueueReviews": "TellOfNoQueue"}
+"""Steps whose failure is told, and keeps nobody's books open -> the state that tells it."""
+
+READS = {"dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Query"}
+"""What only looks."""
 
 COMMANDS = {"quality": (QualitySettings, 1), "catalog": (CatalogSettings, 2)}
 """Commands that run as a script: their settings, and how many words come before the flags."""
@@ -43,6 +56,19 @@ def jobs(machine: Mapping[str, Any]) -> dict[str, tuple[str, list[str]]]:
             arguments = [a.replace("{% $business_date %}", DATE) for a in driver["SparkSubmit"]["EntryPointArguments"]]
             found[name] = (re.sub(r"^s3://[^/]+/jobs/0.1.0/", "", driver["SparkSubmit"]["EntryPoint"]), arguments)
     return found
+
+
+def paths(view: View) -> Iterator[str]:
+    """The tables, by their paths, that a view rests on."""
+    for source in view.reads:
+        yield from paths(source) if isinstance(source, View) else (source.path,)
+
+
+def settings_of(module: Any) -> Any:
+    """The settings of a job: its own class, else that of its command."""
+    kinds = [kind for name, kind in vars(module).items() if name.endswith("Settings")]
+    (kind,) = [kind for kind in kinds if kind.__module__ == module.__name__] or kinds
+    return kind
 
 
 class TheNight:
@@ -82,14 +108,20 @@ class TheNight:
         tasks = [(name, state) for m in machines.values() for name, state, _ in states(m) if state["Type"] == "Task"]
         assert [name for name, state in tasks if not state.get("Retry")] == []
         outer = {n: s for n, s in machines["nightly"]["States"].items() if s["Type"] in ("Task", "Map", "Parallel")}
-        assert [n for n, s in outer.items() if n != "TellOfFailure" and s["Catch"][0]["Next"] != "TellOfFailure"] == []
+        catching = {n: s["Catch"][0]["Next"] for n, s in outer.items() if n != "TellOfFailure"}
+        assert {n: told for n, told in catching.items() if told != "TellOfFailure"} == GOES_ON_WITHOUT
+        for name, told in GOES_ON_WITHOUT.items():
+            assert machines["nightly"]["States"][told]["Next"] == machines["nightly"]["States"][name]["Next"]
         assert machines["nightly"]["States"]["TellOfFailure"]["Next"] == "Failed"
         assert machines["nightly"]["States"]["Failed"]["Type"] == "Fail"
 
     def test_each_step_calls_a_job_with_flags_that_it_has(self, machines: dict[str, dict[str, Any]]) -> None:
         steps = jobs(machines["nightly"])
-        of_the_night = {"BuildBatchIndex", "BuildFinalAggregate", "PassQualityGate", "RegisterCatalog"}
-        assert set(steps) == {"IngestStatements", "IngestDimensions"} | of_the_night
+        assert set(steps) == {
+            "IngestStatements",
+            "IngestDimensions",
+            *set(ORDER) - {"WhichDate", "Ingest", "TagTables", "Done"},
+        }
         for script, arguments in steps.values():
             if script == "paylake.py":
                 kind, words = COMMANDS[arguments[0]]
@@ -97,8 +129,7 @@ class TheNight:
                 continue
             assert (REPOSITORY / "jobs" / script).is_file()
             module = importlib.import_module(f"jobs.{script.removesuffix('.py').replace('/', '.')}")
-            (kind,) = (k for n, k in vars(module).items() if n.endswith("Settings") and k.__module__ == module.__name__)
-            settings = parse_settings(kind, arguments, environ={})
+            settings = parse_settings(settings_of(module), arguments, environ={})
             assert settings.lake == "s3a://paylake-dev-processed-123456789012"
 
     def test_the_job_of_the_topics_speaks_iam(self, machines: dict[str, dict[str, Any]]) -> None:
@@ -124,6 +155,7 @@ class TheNight:
         assert roles["BuildFinalAggregate"] == "paylake-dev-batch"
         assert roles["PassQualityGate"] == "paylake-dev-quality"
         assert roles["RegisterCatalog"] == "paylake-dev-catalog"
+        assert roles["PublishServing"] == "paylake-dev-serving"
 
     def test_every_table_and_view_is_tagged_and_cards_apart(self, machines: dict[str, dict[str, Any]]) -> None:
         items = machines["nightly"]["States"]["TagTables"]["Items"]
@@ -136,48 +168,54 @@ class TheNight:
         assert whole == contracts_file.described()["tables"]
         assert parts == contracts_file.card_columns()
 
-    def test_the_totals_that_are_published_are_columns_of_the_view(self, machines: dict[str, dict[str, Any]]) -> None:
-        import duckdb
+    def test_it_publishes_to_the_tables_and_to_redis_as_a_user_without_a_password(
+        self, dev: Stack, machines: dict[str, dict[str, Any]]
+    ) -> None:
+        _, arguments = jobs(machines["nightly"])["PublishServing"]
+        settings = parse_settings(PublishServingSettings, arguments, environ={})
+        assert (settings.dynamodb, settings.region, settings.redis_iam) == ("paylake-dev-", "eu-central-1", "paylake-dev")
+        (cache,) = dev.of_type("aws_elasticache_replication_group").values()
+        assert settings.redis == f"rediss://paylake-dev-serving@{cache['primary_endpoint_address']}:6379/0"
+        (user,) = (u for u in dev.of_type("aws_elasticache_user").values() if u["user_name"] == "paylake-dev-serving")
+        # IAM demands it
+        assert user["user_id"] == user["user_name"]
+        talks = dev.of_type("aws_vpc_security_group_ingress_rule")
+        assert any('"batch-cache"' in address and rule["from_port"] == 6379 for address, rule in talks.items())
 
-        from paylake import catalog
-        from paylake.contracts.views import VIEWS
+    def test_what_it_publishes_is_read_from_the_lake_and_written_by_its_role_alone(self, dev: Stack) -> None:
+        policies = {
+            address.rpartition('component["')[2].removesuffix('"]'): json.loads(policy["policy"])["Statement"]
+            for address, policy in dev.of_type("aws_iam_role_policy").items()
+            if "component[" in address
+        }
+        writing = {
+            (name, action, resource)
+            for name, statements in policies.items()
+            for s in statements
+            for action in s["Action"]
+            for resource in s["Resource"]
+            if action.startswith("dynamodb:") and action not in READS
+        }
+        tables = dev.of_type("aws_dynamodb_table").values()
+        assert {r for _, _, r in writing} == {table["arn"] for table in tables}
+        assert {(name, action) for name, action, _ in writing} == {("serving", "dynamodb:PutItem")}
+        read = {r.partition("/")[2] for s in policies["serving"] if s["Sid"] == "ReadLake" for r in s["Resource"]}
+        needed = {path for subject in SUBJECTS for path in paths(subject.view)} | {RUN_CONTROLS.path}
+        assert read == {f"{path}/*" for path in needed}
 
-        question = machines["nightly"]["States"]["AskForTotals"]["Arguments"]["QueryString"]
-        connection = duckdb.connect()
-        catalog.create_empty_tables(connection, "lake")
-        for view in VIEWS:
-            connection.execute(view.athena_ddl("lake"))
-        connection.execute("SET schema = 'lake'")
-        asked = connection.execute(question, [DATE])
-        columns = {name for name, *_ in asked.description or ()}
-        item = machines["nightly"]["States"]["Publish"]["ItemProcessor"]["States"]["PutTotals"]["Arguments"]["Item"]
-        assert set(item) == columns
-        assert {"merchant_id", "day_currency", "valid_from"} <= columns
+    def test_an_older_run_never_overwrites_a_newer_one(self, dev: Stack) -> None:
+        tables = DynamoTables(dev.client("dynamodb"), Server("DynamoDB", "here", 443), "paylake-dev-", 9_999_999_999,
+                              timedelta(0))  # fmt: skip
 
-    def test_an_older_run_never_overwrites_a_newer_one(self, dev: Stack, machines: dict[str, dict[str, Any]]) -> None:
-        put = machines["nightly"]["States"]["Publish"]["ItemProcessor"]["States"]["PutTotals"]
-        arguments, dynamodb = put["Arguments"], dev.client("dynamodb")
+        def put(run: str, valid_from: str) -> int:
+            said = {"merchant_id": "m1", "run_id": run, "approved_amount": "1.00", "currency": "EUR"}
+            return tables.put([Item(MERCHANT_TOTALS, "m1", f"{DATE}#EUR", valid_from, said)])
 
-        def publish(run: str, valid_from: str) -> None:
-            row = {"merchant_id": "m1", "day_currency": f"{DATE}#EUR", "run_id": run, "valid_from": valid_from}
-
-            def filled(value: dict[str, str]) -> dict[str, str]:
-                return {"S": re.sub(r"\{% \$states\.input\.(\w+) %\}", lambda found: row.get(found[1], "x"), value["S"])}
-
-            dynamodb.put_item(
-                TableName=arguments["TableName"],
-                Item={name: filled(value) for name, value in arguments["Item"].items()},
-                ConditionExpression=arguments["ConditionExpression"],
-                ExpressionAttributeValues={n: filled(v) for n, v in arguments["ExpressionAttributeValues"].items()},
-            )
-
-        publish("second", "2026-01-16 02:00:00.000")
-        for late in ("2026-01-15 02:00:00.000", "2026-01-16 02:00:00.000"):
-            with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
-                publish("first", late)
+        second = "2026-01-16T02:00:00.000000Z"
+        assert [put("second", second), put("first", "2026-01-15T02:00:00.000000Z"), put("second", second)] == [1, 0, 0]
         key = {"merchant_id": {"S": "m1"}, "day_currency": {"S": f"{DATE}#EUR"}}
-        assert dynamodb.get_item(TableName=arguments["TableName"], Key=key)["Item"]["run_id"]["S"] == "second"
-        assert put["Catch"][0]["ErrorEquals"] == ["DynamoDB.ConditionalCheckFailedException"]
+        stored = tables.client.get_item(TableName="paylake-dev-merchant-totals", Key=key)["Item"]
+        assert (stored["run_id"]["S"], stored["approved_amount"]["S"]) == ("second", "1.00")
 
     def test_the_schedule_starts_it_and_asks_at_the_deadline(self, dev: Stack, machines: dict[str, dict[str, Any]]) -> None:
         scheduler = dev.client("scheduler")

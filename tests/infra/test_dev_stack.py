@@ -9,6 +9,7 @@ import pytest
 from infra import card_key
 from infra.contracts_file import described
 from paylake.errors import SourceError
+from paylake.serving.items import SUBJECTS, Subject
 from tests.infra.night_rules import TheNight
 from tests.infra.policy_rules import WhoMayDoWhat
 from tests.infra.tools import ACCOUNT, REPOSITORY, Stack
@@ -187,9 +188,30 @@ def test_the_cluster_on_ec2_has_the_same_release_and_ends_when_idle(dev: Stack) 
     assert values["auto_termination_policy"] == [{"idle_timeout": 3600}]
 
 
-def test_two_repositories_whose_tags_never_move(dev: Stack) -> None:
+def test_a_step_on_the_cluster_has_its_components_role(dev: Stack) -> None:
+    iam, emr = dev.client("iam"), dev.client("emr")
+    told = json.loads(emr.describe_security_configuration(Name=NAME)["SecurityConfiguration"])
+    assert told["AuthorizationConfiguration"]["IAMConfiguration"]["EnableApplicationScopedIAMRole"]
+    machines = iam.get_role(RoleName=f"{NAME}-emr-machines")["Role"]["Arn"]
+    (allowed,) = (
+        set(statement["Resource"])
+        for statement in iam.get_role_policy(RoleName=f"{NAME}-emr-machines", PolicyName="run-steps")["PolicyDocument"][
+            "Statement"
+        ]
+        if "sts:AssumeRole" in statement["Action"]
+    )
+    assert allowed == {
+        iam.get_role(RoleName=f"{NAME}-{c}")["Role"]["Arn"] for c in ("batch", "catalog", "quality", "serving")
+    }
+    for role in allowed:
+        trusted = iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        assert {"aws:PrincipalArn": machines} in [s["Condition"].get("ArnEquals") for s in trusted]
+
+
+def test_repositories_whose_tags_never_move(dev: Stack) -> None:
     repositories = dev.client("ecr").describe_repositories()["repositories"]
-    assert {r["repositoryName"] for r in repositories} == {f"{NAME}/streaming", f"{NAME}/batch"}
+    names = {r["repositoryName"] for r in repositories}
+    assert names == {f"{NAME}/{image}" for image in ("streaming", "batch", "cluster-autoscaler")}
     assert {r["imageTagMutability"] for r in repositories} == {"IMMUTABLE"}
     assert all(r["imageScanningConfiguration"]["scanOnPush"] for r in repositories)
     assert {r["encryptionConfiguration"]["encryptionType"] for r in repositories} == {"KMS"}
@@ -236,10 +258,11 @@ def test_nobody_reads_a_new_table_by_default(dev: Stack) -> None:
 # --- serving ---
 
 
-def test_totals_are_encrypted_recoverable_and_leave_by_themselves(dev: Stack) -> None:
-    dynamodb, table = dev.client("dynamodb"), f"{NAME}-merchant-totals"
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
+def test_what_dashboards_read_is_encrypted_recoverable_and_leaves_by_itself(dev: Stack, subject: Subject) -> None:
+    dynamodb, table = dev.client("dynamodb"), f"{NAME}-{subject.name}"
     described_table = dynamodb.describe_table(TableName=table)["Table"]
-    assert [k["AttributeName"] for k in described_table["KeySchema"]] == ["merchant_id", "day_currency"]
+    assert [k["AttributeName"] for k in described_table["KeySchema"]] == [subject.owner, subject.place]
     assert described_table["SSEDescription"]["SSEType"] == "KMS"
     backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
@@ -265,7 +288,7 @@ def test_alarms_wake_somebody_by_way_of_one(dev: Stack) -> None:
     there = {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
     assert alarms <= there
     needed = {"nightly-late", "nightly-failed", "nightly-not-started", "money-not-conserved", "fraud-score-spike",
-              "kafka-offline-partitions", "reconcile_ledgers-silent", "audit-failing", "key-access-denied"}  # fmt: skip
+              "kafka-offline-partitions", "reconcile_ledgers-silent", "key-access-denied"}  # fmt: skip
     assert {f"{NAME}-{name}" for name in needed} <= alarms
     (page,) = dev.of_type("aws_cloudwatch_composite_alarm").values()
     assert f'ALARM("{NAME}-nightly-late")' in page["alarm_rule"]
@@ -313,7 +336,7 @@ def test_the_trail_holds_every_access_to_data_and_cannot_be_deleted(dev: Stack) 
     (selector,) = dev.client("cloudtrail").get_event_selectors(TrailName=NAME)["EventSelectors"]
     recorded = {value for resource in selector["DataResources"] for value in resource["Values"]}
     assert f"arn:aws:s3:::{dev.outputs['buckets']['processed']}/" in recorded
-    assert any(value.endswith("table/paylake-dev-merchant-totals") for value in recorded)
+    assert all(any(value.endswith(f"table/{NAME}-{subject.name}") for value in recorded) for subject in SUBJECTS)
     lock = dev.client("s3").get_object_lock_configuration(Bucket=dev.outputs["buckets"]["audit"])["ObjectLockConfiguration"]
     assert lock["ObjectLockEnabled"] == "Enabled"
     assert lock["Rule"]["DefaultRetention"]["Mode"] == "GOVERNANCE"

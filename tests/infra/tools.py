@@ -90,7 +90,7 @@ def copy_of_the_configuration(folder: Path) -> Path:
     """infra/terraform in a folder of its own, with the files beside it that it reads; the copy's path."""
     ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan")
     shutil.copytree(CONFIGURATION, folder / "infra" / "terraform", ignore=ignored)
-    for beside in ("jobs", "libs", "infra/jobs"):
+    for beside in ("jobs", "libs", "docker", "infra/jobs"):
         (folder / beside).symlink_to(REPOSITORY / beside)
     return folder / "infra" / "terraform"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,12 +23,20 @@ STATE = StreamState(
         pending=(Tick(NOON + timedelta(hours=1), {}),),
     ),
     rule_version="abc",
+    cluster="Tb2vXcGZTL6p5yBfRnMvRg",
 )
 
 
 @pytest.mark.parametrize("state", [STATE, StreamState()], ids=["in the middle", "before the first batch"])
 def test_a_state_survives_the_commits_metadata(state: StreamState) -> None:
     assert StreamState.from_metadata(json.loads(json.dumps(state.to_metadata(), sort_keys=True))) == state
+
+
+def test_a_state_of_another_release_is_read_where_it_says_less_or_more() -> None:
+    said = STATE.to_metadata()
+    earlier = {key: value for key, value in said.items() if key != "cluster"}
+    assert StreamState.from_metadata(earlier) == replace(STATE, cluster="")
+    assert StreamState.from_metadata({**said, "of a later release": 1}) == STATE
 
 
 def test_a_state_that_is_read_twice_is_written_alike() -> None:

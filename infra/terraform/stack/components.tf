@@ -8,20 +8,23 @@ locals {
   # ticks and records that are replayed to a ledger
   replay_topics = [for topic in local.ledger_topics : "${topic}-replay"]
 
+  # who runs the night's jobs
+  emr = concat(["emr-serverless"], var.cluster_enabled ? ["emr-steps"] : [])
+
   components = {
     reconcile = {
       description     = "Matches the three ledgers as their records arrive."
       services        = ["pods.eks"]
       service_account = { namespace = "paylake", name = "reconcile-ledgers" }
       card_key        = true
-      lake_reads      = ["raw/", "partial/"]
+      # the last three: what a nightly run left, which its series tell
+      lake_reads = ["raw/", "partial/", "final/run_controls/", "final/breaks/", "final/fraud_index/"]
       lake_writes = [
         "raw/ledger_entries/", "raw/quarantine/", "partial/open_items/", "partial/reconciliation_partial/",
         "partial/operations_reconcile_ledgers/", "checkpoints/reconcile_ledgers/",
       ]
       topics_read    = concat(local.ledger_topics, ["paylake-clock"])
       topics_written = ["paylake-clock"]
-      metrics        = true
     }
     score = {
       description     = "Scores payments for fraud as they arrive."
@@ -34,18 +37,16 @@ locals {
         "checkpoints/score_transactions/",
       ]
       topics_read = ["pg-transactions", "fraud-signals", "fraud-labels"]
-      metrics     = true
     }
     alert = {
       description     = "Decides on payments the moment they arrive."
       services        = ["pods.eks"]
       service_account = { namespace = "paylake", name = "alert-transactions" }
       card_key        = true
-      lake_reads      = ["raw/", "partial/"]
+      lake_reads      = ["raw/", "partial/", "final/merchant_index/", "final/user_spend_index/"]
       lake_writes     = ["checkpoints/alert_transactions/"]
       topics_read     = ["pg-transactions"]
       topics_written  = ["fraud-alerts", "fraud-decisions"]
-      metrics         = true
     }
     history = {
       description     = "Lands ledgers' history and replays it."
@@ -63,16 +64,12 @@ locals {
       lake_reads      = ["partial/fraud_partial/"]
       lake_writes     = ["checkpoints/publish_scores/"]
       cache           = true
-      metrics         = true
     }
     api = {
       description     = "Answers dashboards and applications."
       services        = ["pods.eks"]
       service_account = { namespace = "fraud-detection", name = "anomaly-detector" }
-      lake_reads      = ["final/", "models/"]
-      tables_read     = ["merchant-totals"]
       cache           = true
-      metrics         = true
     }
     autoscaler = {
       description     = "Adds nodes to Kubernetes and takes them away."
@@ -87,31 +84,37 @@ locals {
       watches_nodes   = true
     }
     batch = {
-      description = "Nightly jobs: files in, batch index, final indexes, models."
-      services    = var.cluster_enabled ? ["emr-serverless", "ec2"] : ["emr-serverless"]
+      description = "Nightly jobs: files in, batch index, final indexes, queue of reviews, models, maintenance."
+      services    = local.emr
       raw_reads   = ["incoming/"]
       lake_reads  = ["raw/", "partial/", "acts/"]
       lake_writes = [
         "raw/control_totals/", "raw/statement_files/", "raw/statements/", "raw/statement_lines/", "raw/payouts/",
         "raw/settlement_lines/", "raw/merchants/", "raw/users/", "raw/locations/", "raw/policies/",
-        "raw/dimension_deliveries/", "raw/dimensions_quarantine/", "final/", "restricted/", "models/",
+        "raw/dimension_deliveries/", "raw/dimensions_quarantine/", "final/", "restricted/", "models/", "acts/erasures/",
       ]
       topics_read = ["paylake-controls"]
       releases    = true
-      metrics     = true
     }
     quality = {
       description = "Checks what is published against the contracts."
-      services    = ["emr-serverless"]
+      services    = local.emr
       lake_reads  = ["raw/", "final/", "restricted/"]
       releases    = true
-      metrics     = true
     }
     catalog = {
       description = "Registers tables and views in Glue."
-      services    = ["emr-serverless"]
+      services    = local.emr
       catalog     = true
       releases    = true
+    }
+    serving = {
+      description    = "Publishes totals, profiles and operations figures for dashboards and the API."
+      services       = local.emr
+      lake_reads     = ["final/run_controls/", "final/merchant_index/", "final/user_spend_index/", "final/operations_index/"]
+      tables_written = ["merchant-totals", "user-profiles", "operations"]
+      cache          = true
+      releases       = true
     }
     topics = {
       description     = "Creates Kafka's topics."

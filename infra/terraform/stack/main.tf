@@ -136,7 +136,7 @@ module "identity" {
   cache_arns      = module.serving.cache_arns
   database        = local.database
   workgroup       = local.name
-  repository_arns = values(module.registry.arns)
+  repository_arns = [for image in ["streaming", "batch"] : module.registry.arns[image]]
   ci              = var.ci
 }
 
@@ -161,7 +161,7 @@ module "compute" {
   release_label      = var.release_label
   image_uri          = var.custom_image ? "${module.registry.urls["batch"]}:${var.release}" : null
   maximum            = var.sizes.batch
-  batch_role_name    = module.identity.role_names["batch"]
+  step_role_arns     = [for component, c in local.components : module.identity.role_arns[component] if contains(c.services, "emr-steps")]
   certificates_object = coalesce(
     var.emr_certificates_object, "s3://${module.lake.buckets["artefacts"]}/emr/certificates.zip",
   )
@@ -186,7 +186,7 @@ module "catalog" {
   questions       = local.contracts.questions
   sensitivities   = local.contracts.sensitivities
   keeper_role_arn = module.identity.role_arns["catalog"]
-  asker_role_arn  = module.schedule.role_arn
+  tagger_role_arn = module.schedule.role_arn
   admin_arns      = distinct(concat([data.aws_iam_session_context.this.issuer_arn], var.lake_admin_arns))
   force_destroy   = var.force_destroy
 
@@ -201,23 +201,22 @@ module "schedule" {
   place              = local.place
   release            = var.release
   scripts            = local.scripts
-  artefacts_bucket   = { name = module.lake.buckets["artefacts"], arn = module.lake.arns["artefacts"] }
+  jars               = regexall("\\S+\\.jar", file("${local.repository}/docker/jars/batch.sha256"))
+  artefacts_bucket   = { name = module.lake.buckets["artefacts"] }
   lake_bucket        = module.lake.buckets["processed"]
   raw_bucket         = module.lake.buckets["raw"]
   log_bucket         = module.lake.buckets["logs"]
   lake_key_arn       = module.keys.arns["lake"]
   log_key_arn        = module.keys.arns["logs"]
   alert_key_arn      = module.keys.arns["alerts"]
-  serving_key_arn    = module.keys.arns["serving"]
   job_log_group      = module.observability.log_groups["jobs"]
   log_retention_days = var.log_retention_days
   engine             = var.nightly_engine
   application        = module.compute.application
   emr_cluster        = module.compute.emr_cluster
-  role_arns          = { for c in ["batch", "quality", "catalog", "topics"] : c => module.identity.role_arns[c] }
+  role_arns          = { for c in ["batch", "quality", "catalog", "serving", "topics"] : c => module.identity.role_arns[c] }
   bootstrap_servers  = coalesce(one(module.stream[*].bootstrap_servers), "resting:9098")
   database           = module.catalog.database
-  workgroup          = module.catalog.workgroup
   sensitivity_tag    = module.catalog.sensitivity_tag
   tagged = merge(
     { for table, sensitivity in local.contracts.tables : table => { table = table, columns = [], sensitivity = sensitivity } },
@@ -227,9 +226,8 @@ module "schedule" {
       }
     },
   )
-  totals_query    = local.contracts.merchant_totals.sql
-  totals_columns  = local.contracts.merchant_totals.columns
-  totals_table    = { name = module.serving.table_names["merchant-totals"], arn = module.serving.table_arns["merchant-totals"] }
+  table_prefix    = "${local.name}-"
+  cache           = module.serving.cache
   starts          = var.schedule.starts
   deadline        = var.schedule.deadline
   timezone        = var.schedule.timezone
@@ -254,10 +252,10 @@ module "observability" {
     eks_cluster    = local.eks ? local.name : null
     application    = local.serverless ? { id = module.compute.application.id } : null
     cache_id       = local.cache ? local.name : null
-    table          = module.serving.table_names["merchant-totals"]
+    tables         = values(module.serving.table_names)
     missed_queue   = module.schedule.missed_queue_name
     nightly        = module.schedule.machine_arns["nightly"]
-    queries        = local.eks ? ["reconcile_ledgers", "score_transactions", "alert_transactions"] : []
+    queries        = local.eks ? concat(["reconcile_ledgers", "score_transactions", "alert_transactions"], local.cache ? ["publish_scores"] : []) : []
   }
 }
 

@@ -146,7 +146,7 @@ resource "aws_lakeformation_permissions" "team_sees_database" {
 }
 
 resource "aws_lakeformation_permissions" "team_reads" {
-  for_each    = merge(var.teams, { nightly = { role_arn = var.asker_role_arn, reads = ["internal"] } })
+  for_each    = var.teams
   principal   = each.value.role_arn
   permissions = ["DESCRIBE", "SELECT"]
 
@@ -183,7 +183,7 @@ resource "aws_lakeformation_permissions" "keeper_location" {
 }
 
 resource "aws_lakeformation_permissions" "tagger" {
-  principal   = var.asker_role_arn
+  principal   = var.tagger_role_arn
   permissions = ["ASSOCIATE", "DESCRIBE"]
 
   lf_tag {

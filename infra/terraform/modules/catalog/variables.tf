@@ -53,8 +53,8 @@ variable "keeper_role_arn" {
   type        = string
 }
 
-variable "asker_role_arn" {
-  description = "Role of the nightly run, which asks for the merchants' totals."
+variable "tagger_role_arn" {
+  description = "Role of the nightly run, which tags what was registered."
   type        = string
 }
 

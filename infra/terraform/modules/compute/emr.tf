@@ -62,6 +62,10 @@ resource "aws_emr_security_configuration" "this" {
       MinimumInstanceMetadataServiceVersion = 2
       HttpPutResponseHopLimit               = 1
     }
+    # each step has the role of its component, as on EMR Serverless
+    AuthorizationConfiguration = {
+      IAMConfiguration = { EnableApplicationScopedIAMRole = true }
+    }
   })
 }
 
@@ -104,19 +108,70 @@ resource "aws_iam_role_policy" "emr" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "PassTheBatchRole"
+      Sid       = "PassTheMachinesRole"
       Effect    = "Allow"
       Action    = ["iam:PassRole"]
-      Resource  = ["arn:${var.place.partition}:iam::${var.place.account}:role/${var.batch_role_name}"]
+      Resource  = [aws_iam_role.machine[0].arn]
       Condition = { StringEquals = { "iam:PassedToService" = "ec2.amazonaws.com" } }
     }]
+  })
+}
+
+resource "aws_iam_role" "machine" {
+  count       = var.cluster_enabled ? 1 : 0
+  name        = "${var.name}-emr-machines"
+  description = "Machines of EMR's cluster: they keep logs, and become the role of the step that they run."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ec2.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "machine" {
+  count = var.cluster_enabled ? 1 : 0
+  name  = "run-steps"
+  role  = aws_iam_role.machine[0].id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "BecomeTheRoleOfAStep"
+        Effect   = "Allow"
+        Action   = ["sts:AssumeRole", "sts:TagSession"]
+        Resource = var.step_role_arns
+      },
+      {
+        Sid      = "KeepLogs"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["arn:${var.place.partition}:s3:::${var.log_bucket}/jobs/emr/*"]
+      },
+      {
+        Sid      = "ReadCertificates"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = [replace(var.certificates_object, "s3://", "arn:${var.place.partition}:s3:::")]
+      },
+      {
+        Sid      = "EncryptLogsAndDisks"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+        Resource = [var.cluster_key_arn, var.lake_key_arn, var.log_key_arn]
+      },
+    ]
   })
 }
 
 resource "aws_iam_instance_profile" "emr" {
   count = var.cluster_enabled ? 1 : 0
   name  = "${var.name}-emr"
-  role  = var.batch_role_name
+  role  = aws_iam_role.machine[0].name
 }
 
 resource "aws_emr_cluster" "this" {

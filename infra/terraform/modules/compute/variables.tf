@@ -148,9 +148,9 @@ variable "cluster_most" {
   default     = 10
 }
 
-variable "batch_role_name" {
-  description = "Name of the role of the batch jobs, which the nodes of an EMR cluster have."
-  type        = string
+variable "step_role_arns" {
+  description = "Roles of the components whose jobs an EMR cluster runs as steps."
+  type        = list(string)
 }
 
 variable "certificates_object" {

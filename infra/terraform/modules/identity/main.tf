@@ -133,13 +133,6 @@ locals {
         Action   = ["s3:GetObject"]
         Resource = ["${var.bucket_arns["artefacts"]}/jobs/*"]
       } if c.releases],
-      [for needed in ["metrics"] : {
-        Sid       = "SayHowItGoes"
-        Effect    = "Allow"
-        Action    = ["cloudwatch:PutMetricData"]
-        Resource  = ["*"]
-        Condition = { StringEquals = { "cloudwatch:namespace" = "paylake" } }
-      } if c.metrics],
       [for needed in ["logs"] : {
         Sid    = "WriteLogsOfJobs"
         Effect = "Allow"
@@ -167,18 +160,18 @@ locals {
         Resource = [var.key_arns["logs"]]
       } if contains(c.services, "emr-serverless")],
       [for needed in ["tables"] : {
-        Sid      = "ReadServingTables"
+        Sid      = "WriteServingTables"
         Effect   = "Allow"
-        Action   = ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Query"]
-        Resource = [for table in c.tables_read : var.table_arns[table]]
-      } if length(c.tables_read) > 0],
+        Action   = ["dynamodb:PutItem"]
+        Resource = [for table in c.tables_written : var.table_arns[table]]
+      } if length(c.tables_written) > 0],
       [for needed in ["tables"] : {
-        Sid       = "DecryptServingTables"
+        Sid       = "EncryptServingTables"
         Effect    = "Allow"
-        Action    = ["kms:Decrypt"]
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = [var.key_arns["serving"]]
         Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.place.region}.amazonaws.com" } }
-      } if length(c.tables_read) > 0],
+      } if length(c.tables_written) > 0],
       [for needed in ["cache"] : {
         Sid      = "ConnectToRedis"
         Effect   = "Allow"
@@ -236,10 +229,12 @@ locals {
     ])
   }
 
-  # Pods become a role by way of the cluster's agent; EMR in the account's name; EC2 cannot be asked for whom.
+  # Pods become a role by way of the cluster's agent; EMR Serverless in the account's name; a step on EMR's cluster by way of the
+  # cluster's machines, which can do nothing else.
   trust = {
     "pods.eks" = {
-      actions = ["sts:AssumeRole", "sts:TagSession"]
+      principal = { Service = "pods.eks.amazonaws.com" }
+      actions   = ["sts:AssumeRole", "sts:TagSession"]
       condition = {
         StringEquals = { "aws:SourceAccount" = var.place.account }
         ArnEquals = {
@@ -248,10 +243,19 @@ locals {
       }
     }
     "emr-serverless" = {
+      principal = { Service = "emr-serverless.amazonaws.com" }
       actions   = ["sts:AssumeRole"]
       condition = { StringEquals = { "aws:SourceAccount" = var.place.account } }
     }
-    "ec2" = { actions = ["sts:AssumeRole"], condition = null }
+    "emr-steps" = {
+      principal = { AWS = "arn:${var.place.partition}:iam::${var.place.account}:root" }
+      actions   = ["sts:AssumeRole", "sts:TagSession"]
+      condition = {
+        ArnEquals = {
+          "aws:PrincipalArn" = "arn:${var.place.partition}:iam::${var.place.account}:role/${var.name}-emr-machines"
+        }
+      }
+    }
   }
 }
 
@@ -263,14 +267,12 @@ resource "aws_iam_role" "component" {
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [for service in each.value.services : merge(
-      {
-        Effect    = "Allow"
-        Principal = { Service = "${service}.amazonaws.com" }
-        Action    = local.trust[service].actions
-      },
-      [for condition in [local.trust[service].condition] : condition == null ? {} : { Condition = condition }]...
-    )]
+    Statement = [for service in each.value.services : {
+      Effect    = "Allow"
+      Principal = local.trust[service].principal
+      Action    = local.trust[service].actions
+      Condition = local.trust[service].condition
+    }]
   })
 }
 

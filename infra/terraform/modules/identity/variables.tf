@@ -22,10 +22,9 @@ variable "components" {
     topics_read     = optional(list(string), [])
     topics_written  = optional(list(string), [])
     topics_created  = optional(list(string), [])
-    tables_read     = optional(list(string), [])
+    tables_written  = optional(list(string), [])
     catalog         = optional(bool, false)
     releases        = optional(bool, false)
-    metrics         = optional(bool, false)
     cache           = optional(bool, false)
     scales_nodes    = optional(bool, false)
     watches_nodes   = optional(bool, false)
@@ -34,10 +33,10 @@ variable "components" {
   validation {
     condition = alltrue(flatten([
       for component in values(var.components) : [
-        for service in component.services : contains(["pods.eks", "emr-serverless", "ec2"], service)
+        for service in component.services : contains(["pods.eks", "emr-serverless", "emr-steps"], service)
       ]
     ]))
-    error_message = "A component is run by pods.eks, emr-serverless or ec2."
+    error_message = "A component is run by pods.eks, emr-serverless or emr-steps."
   }
 }
 

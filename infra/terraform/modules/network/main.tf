@@ -108,6 +108,7 @@ locals {
     workers-stream    = { from = "workers", to = "stream", port = 9098 }
     batch-stream      = { from = "batch", to = "stream", port = 9098 }
     workers-cache     = { from = "workers", to = "cache", port = 6379 }
+    batch-cache       = { from = "batch", to = "cache", port = 6379 }
     workers-endpoints = { from = "workers", to = "endpoints", port = 443 }
     batch-endpoints   = { from = "batch", to = "endpoints", port = 443 }
     stream-stream     = { from = "stream", to = "stream", port = null }

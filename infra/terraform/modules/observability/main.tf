@@ -12,7 +12,7 @@ locals {
   topics = { page = var.page_emails, ticket = var.ticket_emails }
 
   # null, where the stack does not have what would be watched
-  when = { for what, name in var.watch : what => contains(["queries", "application"], what) ? null : name }
+  when = { for what, name in var.watch : what => contains(["queries", "application", "tables"], what) ? null : name }
 
   kafka = {
     kafka-no-controller = {
@@ -79,12 +79,6 @@ locals {
       dimensions = {}, period = 300, periods = 3
       comparison = "GreaterThanThreshold", threshold = 0.01, topic = "ticket", missing = "notBreaching"
     }
-    audit-failing = {
-      says       = "The audit log could not be written; jobs stop rather than go on without it."
-      namespace  = local.metrics, metric = "paylake_audit_write_failures_total", statistic = "Maximum"
-      dimensions = {}, period = 60, periods = 1
-      comparison = "GreaterThanThreshold", threshold = 0, topic = "page", missing = "notBreaching"
-    }
   }
 
   of_the_night = {
@@ -110,10 +104,10 @@ locals {
 
   of_serving = merge(
     {
-      table-throttled = {
-        says       = "DynamoDB refuses requests for the merchants' totals: dashboards show old ones."
-        namespace  = "AWS/DynamoDB", metric = "ThrottledRequests", statistic = "Sum"
-        dimensions = { TableName = local.when.table }, period = 300, periods = 3
+      for table in var.watch.tables : "${trimprefix(table, "${var.name}-")}-throttled" => {
+        says       = "DynamoDB refuses to write ${table}: what reads it shows old figures."
+        namespace  = "AWS/DynamoDB", metric = "WriteThrottleEvents", statistic = "Sum"
+        dimensions = { TableName = table }, period = 300, periods = 3
         comparison = "GreaterThanThreshold", threshold = 0, topic = "ticket", missing = "notBreaching"
       }
     },
@@ -233,7 +227,7 @@ locals {
     operations = [
       { title = "Records per second", metrics = [[local.metrics, "paylake_records_per_second"]], stat = "Average" },
       { title = "Records behind Kafka", metrics = [for q in var.watch.queries : [local.metrics, "paylake_kafka_lag_offsets", "query", q]], stat = "Maximum" },
-      { title = "Seconds per micro-batch", metrics = [for q in var.watch.queries : [local.metrics, "paylake_batch_duration_seconds", "query", q]], stat = "p99" },
+      { title = "Seconds from arrival to decision, 99th percentile", metrics = [for q in var.watch.queries : [local.metrics, "paylake_decision_latency_seconds", "query", q, "quantile", "0.99"]], stat = "Maximum" },
       { title = "Seconds since the last batch", metrics = [for q in var.watch.queries : [local.metrics, "paylake_stream_seconds_since_last_batch", "query", q]], stat = "Maximum" },
       { title = "Share of rejected records", metrics = [[local.metrics, "paylake_quarantined_ratio"]], stat = "Average" },
       { title = "Broker disks, percent", metrics = [["AWS/Kafka", "KafkaDataLogsDiskUsed", "Cluster Name", coalesce(local.when.stream_cluster, var.name)]], stat = "Maximum" },
@@ -244,7 +238,7 @@ locals {
       { title = "Breaks by kind", metrics = [[local.metrics, "paylake_recon_breaks"]], stat = "Maximum" },
       { title = "Control difference, minor units", metrics = [[local.metrics, "paylake_recon_control_difference_minor_units"]], stat = "Maximum" },
       { title = "Share of payments flagged as fraud", metrics = [[local.metrics, "paylake_fraud_flagged_ratio"]], stat = "Average" },
-      { title = "Refused requests of DynamoDB", metrics = [["AWS/DynamoDB", "ThrottledRequests", "TableName", local.when.table]], stat = "Sum" },
+      { title = "Refused writes of DynamoDB", metrics = [for table in var.watch.tables : ["AWS/DynamoDB", "WriteThrottleEvents", "TableName", table]], stat = "Sum" },
     ]
   }
 }

@@ -42,7 +42,7 @@ variable "watch" {
     eks_cluster    = string
     application    = object({ id = string })
     cache_id       = string
-    table          = string
+    tables         = list(string)
     missed_queue   = string
     nightly        = string
     queries        = list(string)

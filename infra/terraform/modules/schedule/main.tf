@@ -1,4 +1,4 @@
-# The nightly run: ingest, batch index, aggregate, quality gate, catalog, publish. Each step is a job of the repository with
+# The nightly run: ingest, batch index, aggregate, review queue, quality gate, catalog, publish, maintain. Each step is a job of the repository with
 # the flags that it has; what fails is tried again, then told.
 
 locals {
@@ -38,6 +38,12 @@ locals {
       args   = ["--business-date", local.the_date, "--lake", local.lake]
       hours  = 2
     }
+    QueueReviews = {
+      role   = "batch"
+      script = "batch/queue_reviews.py"
+      args   = ["--date", local.the_date, "--lake", local.lake]
+      hours  = 1
+    }
     PassQualityGate = {
       role   = "quality"
       script = "paylake.py"
@@ -50,13 +56,45 @@ locals {
       args   = ["catalog", "register", "--lake", local.lake, "--database", var.database, "--region", var.region]
       hours  = 1
     }
+    PublishServing = {
+      role   = "serving"
+      script = "aggregate/publish_serving.py"
+      args = concat(
+        ["--business-date", local.the_date, "--lake", local.lake, "--dynamodb", var.table_prefix, "--region", var.region],
+        flatten([for cache in var.cache[*] : [
+          "--redis", "rediss://${cache.user}@${cache.address}:6379/0", "--redis-iam", cache.group,
+        ]]),
+      )
+      hours = 1
+    }
+    MaintainTables = {
+      role   = "batch"
+      script = "batch/maintain_tables.py"
+      args   = ["--lake", local.lake, "--as-of", local.the_date]
+      hours  = 3
+    }
   }
 
-  # Delta lies in EMR's image and is not on its class path.
+  # Delta lies in EMR's image and is not on its class path. Its Python module lies in the first of the two.
+  delta = [for jar in ["delta-spark", "delta-storage"] : "local:///usr/share/aws/delta/lib/${jar}.jar"]
   spark = join(" ", [
-    "--jars local:///usr/share/aws/delta/lib/delta-spark.jar,local:///usr/share/aws/delta/lib/delta-storage.jar",
+    "--jars ${join(",", local.delta)}", "--py-files ${local.delta[0]}",
     "--conf spark.driver.memory=8g", "--conf spark.executor.memory=8g", "--conf spark.executor.cores=4",
   ])
+
+  # A cluster has no image: what `paylake deploy package` packed comes along.
+  packed = concat(
+    [
+      "spark-submit", "--deploy-mode", "cluster",
+      "--jars", join(",", concat(local.delta, [for jar in var.jars : "${local.scripts_uri}/jars/${jar}"])),
+      "--py-files", local.delta[0],
+    ],
+    flatten([for setting, value in {
+      "spark.archives"                         = "${local.scripts_uri}/environment-arm64.tar.gz#environment"
+      "spark.yarn.appMasterEnv.PYSPARK_PYTHON" = "./environment/bin/python"
+      "spark.executorEnv.PYSPARK_PYTHON"       = "./environment/bin/python"
+    } : ["--conf", "${setting}=${value}"]]),
+  )
 
   on_serverless = {
     for name, step in local.steps : name => {
@@ -95,13 +133,14 @@ locals {
     for name, step in local.steps : name => {
       Resource = "arn:${var.place.partition}:states:::elasticmapreduce:addStep.sync"
       Arguments = {
-        ClusterId = try(var.emr_cluster.id, "")
+        ClusterId        = try(var.emr_cluster.id, "")
+        ExecutionRoleArn = var.role_arns[step.role]
         Step = {
           Name            = name
           ActionOnFailure = "CONTINUE"
           HadoopJarStep = {
             Jar  = "command-runner.jar"
-            Args = concat(["spark-submit", "--deploy-mode", "cluster", "${local.scripts_uri}/${step.script}"], step.args)
+            Args = concat(local.packed, ["${local.scripts_uri}/${step.script}"], step.args)
           }
         }
       }
@@ -140,7 +179,7 @@ locals {
   }
 
   tell = {
-    for why in ["failure", "lateness"] : why => {
+    for why in ["failure", "no queue"] : why => {
       Type     = "Task"
       Resource = "arn:${var.place.partition}:states:::sns:publish"
       Retry    = [{ ErrorEquals = ["States.ALL"], IntervalSeconds = 5, MaxAttempts = 3, BackoffRate = 2 }]
@@ -148,7 +187,7 @@ locals {
   }
 
   nightly = {
-    Comment       = "Close a business date: ingest, recompute, merge and prove, check, register, publish"
+    Comment       = "Close a business date: ingest, recompute, merge and prove, check, register, publish, maintain"
     QueryLanguage = "JSONata"
     StartAt       = "WhichDate"
     States = {
@@ -173,9 +212,23 @@ locals {
         Next  = "BuildBatchIndex"
       }
       BuildBatchIndex     = merge(local.tasks["BuildBatchIndex"], { Catch = local.catch, Next = "BuildFinalAggregate" })
-      BuildFinalAggregate = merge(local.tasks["BuildFinalAggregate"], { Catch = local.catch, Next = "PassQualityGate" })
-      PassQualityGate     = merge(local.tasks["PassQualityGate"], { Catch = local.catch, Next = "RegisterCatalog" })
-      RegisterCatalog     = merge(local.tasks["RegisterCatalog"], { Catch = local.catch, Next = "TagTables" })
+      BuildFinalAggregate = merge(local.tasks["BuildFinalAggregate"], { Catch = local.catch, Next = "QueueReviews" })
+      # The books do not wait for the queue of reviews, which needs payments that were scored.
+      QueueReviews = merge(local.tasks["QueueReviews"], {
+        Catch = [{ ErrorEquals = ["States.ALL"], Next = "TellOfNoQueue", Output = "{% $states.errorOutput %}" }]
+        Next  = "PassQualityGate"
+      })
+      TellOfNoQueue = merge(local.tell["no queue"], {
+        Arguments = {
+          TopicArn = var.alert_topic_arn
+          Subject  = "${var.name}: no queue of reviews"
+          Message  = "{% 'Payments that arrived on ' & $business_date & ' are not queued for review: ' & $string($states.input.Error) & '. The night goes on; the log of the step QueueReviews says why.' %}"
+        }
+        Catch = local.catch
+        Next  = "PassQualityGate"
+      })
+      PassQualityGate = merge(local.tasks["PassQualityGate"], { Catch = local.catch, Next = "RegisterCatalog" })
+      RegisterCatalog = merge(local.tasks["RegisterCatalog"], { Catch = local.catch, Next = "TagTables" })
       TagTables = {
         Type = "Map"
         Items = [for tagged in values(var.tagged) : {
@@ -212,68 +265,11 @@ locals {
           }
         }
         Catch = local.catch
-        Next  = "AskForTotals"
+        Next  = "PublishServing"
       }
-      AskForTotals = {
-        Type     = "Task"
-        Resource = "arn:${var.place.partition}:states:::athena:startQueryExecution.sync"
-        Arguments = {
-          QueryString           = var.totals_query
-          ExecutionParameters   = ["{% \"'\" & $business_date & \"'\" %}"]
-          WorkGroup             = var.workgroup
-          QueryExecutionContext = { Database = var.database }
-        }
-        TimeoutSeconds = 1800
-        Assign         = { answer = "{% $substringAfter($states.result.QueryExecution.ResultConfiguration.OutputLocation, 's3://${var.artefacts_bucket.name}/') %}" }
-        Output         = "{% $states.input %}"
-        Retry          = local.retry
-        Catch          = local.catch
-        Next           = "Publish"
-      }
-      Publish = {
-        Type = "Map"
-        ItemReader = {
-          Resource     = "arn:${var.place.partition}:states:::s3:getObject"
-          ReaderConfig = { InputType = "CSV", CSVHeaderLocation = "FIRST_ROW" }
-          Arguments    = { Bucket = var.artefacts_bucket.name, Key = "{% $answer %}" }
-        }
-        MaxConcurrency             = 20
-        ToleratedFailurePercentage = 0
-        ItemProcessor = {
-          ProcessorConfig = { Mode = "DISTRIBUTED", ExecutionType = "STANDARD" }
-          StartAt         = "PutTotals"
-          States = {
-            PutTotals = {
-              Type     = "Task"
-              Resource = "arn:${var.place.partition}:states:::dynamodb:putItem"
-              Arguments = {
-                TableName = var.totals_table.name
-                Item = merge(
-                  { for column in ["merchant_id", "day_currency", "valid_from"] : column => { S = "{% $states.input.${column} %}" } },
-                  { for column in var.totals_columns : column => { S = "{% $states.input.${column} %}" } },
-                )
-                # a run that is repeated, or an older one that is late, changes nothing
-                ConditionExpression       = "attribute_not_exists(valid_from) OR valid_from < :valid_from"
-                ExpressionAttributeValues = { ":valid_from" = { S = "{% $states.input.valid_from %}" } }
-              }
-              Retry = [{
-                ErrorEquals     = ["DynamoDB.ProvisionedThroughputExceededException", "DynamoDB.ThrottlingException"]
-                IntervalSeconds = 1
-                MaxAttempts     = 6
-                BackoffRate     = 2
-                JitterStrategy  = "FULL"
-              }]
-              Catch = [{ ErrorEquals = ["DynamoDB.ConditionalCheckFailedException"], Next = "HadIt" }]
-              End   = true
-            }
-            HadIt = { Type = "Succeed" }
-          }
-        }
-        Output = "{% $states.input %}"
-        Catch  = local.catch
-        Next   = "Done"
-      }
-      Done = { Type = "Succeed" }
+      PublishServing = merge(local.tasks["PublishServing"], { Catch = local.catch, Next = "MaintainTables" })
+      MaintainTables = merge(local.tasks["MaintainTables"], { Catch = local.catch, Next = "Done" })
+      Done           = { Type = "Succeed" }
       TellOfFailure = merge(local.tell["failure"], {
         Arguments = {
           TopicArn = var.alert_topic_arn
@@ -368,13 +364,12 @@ resource "aws_cloudwatch_log_group" "runs" {
 # --- what the runs may do ---
 
 locals {
-  states = "arn:${var.place.partition}:states:${var.place.region}:${var.place.account}"
-  glue   = "arn:${var.place.partition}:glue:${var.place.region}:${var.place.account}"
+  glue = "arn:${var.place.partition}:glue:${var.place.region}:${var.place.account}"
 }
 
 resource "aws_iam_role" "run" {
   name        = "${var.name}-nightly"
-  description = "The nightly run and its deadline: starts jobs, tags tables, publishes totals, tells of failures."
+  description = "The nightly run and its deadline: starts jobs, tags tables, tells of failures."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -417,7 +412,7 @@ resource "aws_iam_role_policy" "run" {
           Sid       = "PassJobsTheirRoles"
           Effect    = "Allow"
           Action    = ["iam:PassRole"]
-          Resource  = [for component in ["batch", "quality", "catalog", "topics"] : var.role_arns[component]]
+          Resource  = [for component in ["batch", "quality", "catalog", "serving", "topics"] : var.role_arns[component]]
           Condition = { StringEquals = { "iam:PassedToService" = "emr-serverless.amazonaws.com" } }
         },
         {
@@ -435,62 +430,12 @@ resource "aws_iam_role_policy" "run" {
           Resource = ["*"]
         },
         {
-          Sid      = "AskForTotals"
-          Effect   = "Allow"
-          Action   = ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution", "athena:StopQueryExecution"]
-          Resource = ["arn:${var.place.partition}:athena:${var.place.region}:${var.place.account}:workgroup/${var.workgroup}"]
-        },
-        {
           Sid    = "ReadTheCatalog"
           Effect = "Allow"
-          Action = ["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"]
+          Action = ["glue:GetDatabase", "glue:GetTable"]
           Resource = [
             "${local.glue}:catalog", "${local.glue}:database/${var.database}", "${local.glue}:table/${var.database}/*",
           ]
-        },
-        {
-          Sid      = "KeepAnswers"
-          Effect   = "Allow"
-          Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-          Resource = ["${var.artefacts_bucket.arn}/athena-results/*"]
-        },
-        {
-          Sid      = "FindTheBucketOfAnswers"
-          Effect   = "Allow"
-          Action   = ["s3:GetBucketLocation"]
-          Resource = [var.artefacts_bucket.arn]
-        },
-        {
-          Sid       = "EncryptAnswers"
-          Effect    = "Allow"
-          Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-          Resource  = [var.lake_key_arn]
-          Condition = { StringEquals = { "kms:ViaService" = "s3.${var.place.region}.amazonaws.com" } }
-        },
-        {
-          Sid      = "PublishTotals"
-          Effect   = "Allow"
-          Action   = ["dynamodb:PutItem"]
-          Resource = [var.totals_table.arn]
-        },
-        {
-          Sid       = "EncryptTotals"
-          Effect    = "Allow"
-          Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-          Resource  = [var.serving_key_arn]
-          Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.place.region}.amazonaws.com" } }
-        },
-        {
-          Sid      = "SplitPublishing"
-          Effect   = "Allow"
-          Action   = ["states:ListExecutions", "states:StartExecution"]
-          Resource = ["${local.states}:stateMachine:${var.name}-nightly"]
-        },
-        {
-          Sid      = "FollowTheSplit"
-          Effect   = "Allow"
-          Action   = ["states:DescribeExecution", "states:StopExecution"]
-          Resource = ["${local.states}:execution:${var.name}-nightly/*", "${local.states}:execution:${var.name}-nightly:*"]
         },
         {
           Sid       = "ReportLateness"

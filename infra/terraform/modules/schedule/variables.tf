@@ -23,9 +23,14 @@ variable "scripts" {
   type        = map(string)
 }
 
+variable "jars" {
+  description = "Jars beside the scripts that an EMR cluster lacks, by name."
+  type        = list(string)
+}
+
 variable "artefacts_bucket" {
   description = "Bucket of the releases."
-  type        = object({ name = string, arn = string })
+  type        = object({ name = string })
 }
 
 variable "lake_bucket" {
@@ -89,7 +94,7 @@ variable "emr_cluster" {
 }
 
 variable "role_arns" {
-  description = "Roles of the steps: batch, quality, catalog, topics."
+  description = "Roles of the steps: batch, quality, catalog, serving, topics."
   type        = map(string)
 }
 
@@ -103,11 +108,6 @@ variable "database" {
   type        = string
 }
 
-variable "workgroup" {
-  description = "Athena's workgroup."
-  type        = string
-}
-
 variable "sensitivity_tag" {
   description = "Tag of Lake Formation that decides who reads a table."
   type        = string
@@ -118,24 +118,14 @@ variable "tagged" {
   type        = map(object({ table = string, columns = list(string), sensitivity = string }))
 }
 
-variable "totals_query" {
-  description = "Athena's query of the merchants' totals of one business date, with ? in its place."
+variable "table_prefix" {
+  description = "How the names of the DynamoDB tables begin that the night publishes to."
   type        = string
 }
 
-variable "totals_columns" {
-  description = "Columns of that query that become attributes of an item, beside its key."
-  type        = list(string)
-}
-
-variable "totals_table" {
-  description = "DynamoDB table of the merchants' totals."
-  type        = object({ name = string, arn = string })
-}
-
-variable "serving_key_arn" {
-  description = "Key of that table."
-  type        = string
+variable "cache" {
+  description = "Redis that it publishes to: host, user, and the group that the user logs in to by IAM; null without it."
+  type        = object({ address = string, user = string, group = string })
 }
 
 variable "starts" {
@@ -167,6 +157,6 @@ variable "alert_topic_arn" {
 }
 
 variable "region" {
-  description = "Region in which Glue's catalog is."
+  description = "Region in which Glue's catalog, DynamoDB and Redis are."
   type        = string
 }

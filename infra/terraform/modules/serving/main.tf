@@ -1,19 +1,29 @@
 # What dashboards and the API read in milliseconds. Both are copies of the lake and can be built again from it.
 
-resource "aws_dynamodb_table" "merchant_totals" {
-  name                        = "${var.name}-merchant-totals"
+# The keys are those of the items that the night publishes; a test holds both together.
+locals {
+  tables = {
+    merchant-totals = { owner = "merchant_id", place = "day_currency" }
+    user-profiles   = { owner = "user_id", place = "day_currency" }
+    operations      = { owner = "job", place = "hour_topic" }
+  }
+}
+
+resource "aws_dynamodb_table" "this" {
+  for_each                    = local.tables
+  name                        = "${var.name}-${each.key}"
   billing_mode                = "PAY_PER_REQUEST"
-  hash_key                    = "merchant_id"
-  range_key                   = "day_currency"
+  hash_key                    = each.value.owner
+  range_key                   = each.value.place
   deletion_protection_enabled = var.deletion_protection
 
   attribute {
-    name = "merchant_id"
+    name = each.value.owner
     type = "S"
   }
 
   attribute {
-    name = "day_currency"
+    name = each.value.place
     type = "S"
   }
 

@@ -1,11 +1,11 @@
 output "table_arns" {
   description = "DynamoDB tables by name."
-  value       = { merchant-totals = aws_dynamodb_table.merchant_totals.arn }
+  value       = { for name, table in aws_dynamodb_table.this : name => table.arn }
 }
 
 output "table_names" {
   description = "DynamoDB tables: what they are -> their name."
-  value       = { merchant-totals = aws_dynamodb_table.merchant_totals.name }
+  value       = { for name, table in aws_dynamodb_table.this : name => table.name }
 }
 
 output "cache_arns" {
@@ -14,6 +14,15 @@ output "cache_arns" {
     redis = aws_elasticache_replication_group.this[0].arn
     user  = aws_elasticache_user.serving[0].arn
   } : {}
+}
+
+output "cache" {
+  description = "Redis as its clients need it: host, user, and the group that the user logs in to by IAM; null without Redis."
+  value = one([for group in aws_elasticache_replication_group.this : {
+    address = group.primary_endpoint_address
+    user    = aws_elasticache_user.serving[0].user_name
+    group   = group.replication_group_id
+  }])
 }
 
 output "cache_address" {

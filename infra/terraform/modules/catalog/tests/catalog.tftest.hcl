@@ -19,7 +19,7 @@ variables {
   sensitivities   = ["internal", "card", "restricted"]
   teams           = { compliance = { role_arn = "arn:aws:iam::123456789012:role/c", reads = ["internal", "restricted"] } }
   keeper_role_arn = "arn:aws:iam::123456789012:role/k"
-  asker_role_arn  = "arn:aws:iam::123456789012:role/a"
+  tagger_role_arn = "arn:aws:iam::123456789012:role/a"
   admin_arns      = ["arn:aws:iam::123456789012:role/admin"]
 }
 

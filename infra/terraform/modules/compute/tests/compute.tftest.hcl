@@ -32,7 +32,7 @@ variables {
   cluster_enabled     = false
   release_label       = "emr-spark-8.0.0"
   image_uri           = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/batch:1"
-  batch_role_name     = "paylake-test-batch"
+  step_role_arns      = ["arn:aws:iam::123456789012:role/paylake-test-batch"]
   certificates_object = "s3://artefacts/emr/certificates.zip"
   node_groups         = { drivers = { instance_types = ["m7g.large"], capacity = "ON_DEMAND", least = 1, most = 3 } }
   pod_identities = {

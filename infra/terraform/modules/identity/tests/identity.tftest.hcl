@@ -26,6 +26,11 @@ variables {
       services    = ["emr-serverless"]
       lake_reads  = ["final/"]
     }
+    publisher = {
+      description    = "Publishes."
+      services       = ["emr-serverless"]
+      tables_written = ["totals"]
+    }
   }
 
   teams           = { finance = { reads = ["internal"], acts = true }, risk = { reads = ["internal"], acts = false } }
@@ -33,7 +38,7 @@ variables {
   key_arns        = { lake = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555a", logs = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555b", serving = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555c", card = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555d" }
   card_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:card-abcdef"
   cluster_arn     = "arn:aws:kafka:eu-central-1:123456789012:cluster/paylake-test/0-1"
-  table_arns      = {}
+  table_arns      = { totals = "arn:aws:dynamodb:eu-central-1:123456789012:table/totals" }
   cache_arns      = {}
   database        = "paylake_test"
   workgroup       = "paylake-test"
@@ -61,6 +66,13 @@ run "lets_a_component_do_what_its_row_says" {
   assert {
     condition     = strcontains(aws_iam_role_policy.component["writer"].policy, "ReadTheCardKey") && !strcontains(aws_iam_role_policy.component["reader"].policy, "ReadTheCardKey")
     error_message = "Only who makes tokens reads the key of the tokens."
+  }
+
+  assert {
+    condition = jsonencode([
+      for s in jsondecode(aws_iam_role_policy.component["publisher"].policy).Statement : [s.Action, s.Resource] if strcontains(jsonencode(s.Action), "dynamodb")
+    ]) == jsonencode([[["dynamodb:PutItem"], ["arn:aws:dynamodb:eu-central-1:123456789012:table/totals"]]])
+    error_message = "A publisher writes its tables, and reads none."
   }
 
   assert {

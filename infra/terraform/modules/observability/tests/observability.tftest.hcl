@@ -16,7 +16,7 @@ variables {
     eks_cluster    = "paylake-test"
     application    = { id = "00f1" }
     cache_id       = null
-    table          = "totals"
+    tables         = ["totals"]
     missed_queue   = "missed"
     nightly        = "arn:aws:states:eu-central-1:123456789012:stateMachine:nightly"
     queries        = ["reconcile_ledgers"]
@@ -47,7 +47,7 @@ run "is_quiet_while_the_stack_rests" {
       eks_cluster    = null
       application    = null
       cache_id       = null
-      table          = "totals"
+      tables         = ["totals"]
       missed_queue   = "missed"
       nightly        = "arn:aws:states:eu-central-1:123456789012:stateMachine:nightly"
       queries        = []

@@ -21,14 +21,14 @@ variables {
   place              = { account = "123456789012", partition = "aws", region = "eu-central-1" }
   release            = "1.0.0"
   scripts            = {}
-  artefacts_bucket   = { name = "artefacts", arn = "arn:aws:s3:::artefacts" }
+  jars               = ["connector.jar"]
+  artefacts_bucket   = { name = "artefacts" }
   lake_bucket        = "lake"
   raw_bucket         = "raw"
   log_bucket         = "logs"
   lake_key_arn       = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   log_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   alert_key_arn      = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-  serving_key_arn    = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   job_log_group      = "/paylake-test/jobs"
   log_retention_days = 90
   engine             = "serverless"
@@ -36,12 +36,10 @@ variables {
   emr_cluster        = { id = "j-1", arn = "arn:aws:elasticmapreduce:eu-central-1:123456789012:cluster/j-1" }
   bootstrap_servers  = "b-1:9098"
   database           = "paylake_test"
-  workgroup          = "paylake-test"
   sensitivity_tag    = "sensitivity"
   tagged             = {}
-  totals_query       = "SELECT 1"
-  totals_columns     = ["run_id"]
-  totals_table       = { name = "totals", arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/totals" }
+  table_prefix       = "paylake-test-"
+  cache              = { address = "redis.example", user = "paylake-test-serving", group = "paylake-test" }
   enabled            = true
   alert_topic_arn    = "arn:aws:sns:eu-central-1:123456789012:page"
   region             = "eu-central-1"
@@ -50,6 +48,7 @@ variables {
     batch   = "arn:aws:iam::123456789012:role/batch"
     quality = "arn:aws:iam::123456789012:role/quality"
     catalog = "arn:aws:iam::123456789012:role/catalog"
+    serving = "arn:aws:iam::123456789012:role/serving"
     topics  = "arn:aws:iam::123456789012:role/topics"
   }
 }
@@ -63,6 +62,26 @@ run "runs_on_serverless" {
   assert {
     condition     = jsondecode(aws_sfn_state_machine.nightly.definition).States.BuildBatchIndex.Arguments.ApplicationId == "00f1"
     error_message = "They run in the application that was given."
+  }
+}
+
+run "publishes_to_redis_by_iam" {
+  assert {
+    condition = join(" ", slice(
+      jsondecode(aws_sfn_state_machine.nightly.definition).States.PublishServing.Arguments.JobDriver.SparkSubmit.EntryPointArguments, 8, 12
+    )) == "--redis rediss://paylake-test-serving@redis.example:6379/0 --redis-iam paylake-test"
+    error_message = "The night logs in to Redis as a user, by TLS, without a password."
+  }
+}
+
+run "publishes_to_dynamodb_alone_without_redis" {
+  variables {
+    cache = null
+  }
+
+  assert {
+    condition     = !strcontains(aws_sfn_state_machine.nightly.definition, "--redis")
+    error_message = "Without Redis nothing is published to it."
   }
 }
 
@@ -80,6 +99,19 @@ run "runs_on_a_cluster" {
   assert {
     condition     = jsondecode(aws_sfn_state_machine.nightly.definition).States.BuildBatchIndex.Arguments.ClusterId == "j-1"
     error_message = "They run on the cluster that was given."
+  }
+
+  assert {
+    condition = strcontains(
+      join(" ", jsondecode(aws_sfn_state_machine.nightly.definition).States.PassQualityGate.Arguments.Step.HadoopJarStep.Args),
+      "spark.archives=s3://artefacts/jobs/1.0.0/environment-arm64.tar.gz#environment"
+    )
+    error_message = "A cluster has no image, so the packed environment comes along."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.nightly.definition).States.PassQualityGate.Arguments.ExecutionRoleArn == "arn:aws:iam::123456789012:role/quality"
+    error_message = "Each step has the role of its component."
   }
 
   assert {

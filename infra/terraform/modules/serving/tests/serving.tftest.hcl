@@ -29,8 +29,8 @@ run "is_encrypted_and_survives_a_node" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.merchant_totals.deletion_protection_enabled && aws_dynamodb_table.merchant_totals.point_in_time_recovery[0].enabled
-    error_message = "The totals cannot be deleted by accident, and can be brought back."
+    condition     = alltrue([for t in aws_dynamodb_table.this : t.deletion_protection_enabled && t.point_in_time_recovery[0].enabled])
+    error_message = "What dashboards read cannot be deleted by accident, and can be brought back."
   }
 }
 
@@ -51,7 +51,7 @@ run "has_no_redis_where_it_rests" {
   }
 
   assert {
-    condition     = output.cache_address == null && length(output.cache_arns) == 0 && length(aws_elasticache_user.serving) == 0
+    condition     = output.cache_address == null && output.cache == null && length(output.cache_arns) == 0 && length(aws_elasticache_user.serving) == 0
     error_message = "Without Redis there is none of its parts."
   }
 }
