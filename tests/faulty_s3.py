@@ -62,6 +62,8 @@ class FaultyS3:
     faults: tuple[Fault, ...] = tuple(Fault)
     spoils: Callable[[str, str], bool] = lambda method, path: True
     """Which requests, by method and path, may be spoilt at all."""
+    loses: frozenset[str] = frozenset()
+    """Folders of which the first object that is put loses its answer, whatever is drawn."""
     key_is_denied: bool = False
     """Secrets Manager refuses whoever asks for a secret."""
     requests: int = 0
@@ -73,6 +75,7 @@ class FaultyS3:
         """Nothing drawn yet."""
         self._chance = random.Random(self.seed)
         self._lock = threading.Lock()
+        self._to_lose = set(self.loses)
 
     def heal(self) -> None:
         """From now on every request goes as asked."""
@@ -92,6 +95,10 @@ class FaultyS3:
             self.requests += 1
             drawn, kind, wait = self._chance.random(), self._chance.choice(self.faults), self._chance.uniform(*SLOW_S)
             fault = kind if drawn < self.share and self.spoils(method, path) else None
+            folder = Path(path).parent.name
+            if method == "PUT" and folder in self._to_lose:
+                self._to_lose.remove(folder)
+                fault = Fault.LOST_ANSWER
             if fault is not None:
                 self.spoilt.append(Spoilt(fault, method, path, conditional))
         if fault in (Fault.INTERNAL_ERROR, Fault.SLOW_DOWN):

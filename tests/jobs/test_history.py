@@ -233,6 +233,7 @@ def quarantined(spark: SparkSession, lake: str) -> Counter[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_three_days_in_any_order_with_files_twice_build_what_the_live_route_builds(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -204,6 +204,7 @@ def lake_of_people(spark: SparkSession, lake: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_of_an_erased_customer_no_byte_is_left_and_no_total_moves(spark: SparkSession, lake_of_people: str) -> None:
     lake = lake_of_people
     people = (RECONCILIATION_INDEX, AGGREGATE_INDEX, COMPLIANCE_INDEX)

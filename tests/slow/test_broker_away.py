@@ -27,6 +27,7 @@ MORNING = Plan(payments=300, seed=31, chaos=0.3, span=timedelta(hours=6))
 NOON = Plan(payments=300, seed=32, chaos=0.3, span=timedelta(hours=6), start=datetime(2026, 1, 15, 7, tzinfo=UTC))
 
 
+@pytest.mark.thorough
 def test_a_stream_goes_on_by_itself_when_its_broker_comes_back(spark: SparkSession, tmp_path: Path) -> None:
     folder, key, lake = tmp_path / "broker", tmp_path / "token.key", str(tmp_path / "lake")
     create_key_file(key)

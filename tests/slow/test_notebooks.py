@@ -111,7 +111,7 @@ def test_a_notebook_is_stored_without_what_a_run_leaves(path: Path) -> None:
     assert [c.source for c in cells if c.cell_type == "code" and (c.outputs or c.execution_count)] == []
 
 
-OFTEN = ("finance", "fraud")
+OFTEN = ("finance",)
 """Notebooks that run with each change; the others with the thorough tests."""
 
 

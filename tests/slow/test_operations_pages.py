@@ -157,6 +157,7 @@ def test_lost_open_items_are_made_anew_from_raw_history(
     )
 
 
+@pytest.mark.thorough
 def test_a_batch_that_died_between_its_appends_is_read_again_as_a_whole(
     spark: SparkSession, log: Log, undisturbed: str, tmp_path: Path
 ) -> None:
@@ -213,6 +214,7 @@ COMPUTED = (BATCH_INDEX, AGGREGATE_INDEX)
 HISTORY = (RECONCILIATION_INDEX, BREAKS, RUN_CONTROLS)
 
 
+@pytest.mark.thorough
 def test_computed_tables_that_are_lost_are_made_anew_by_the_next_run(
     spark: SparkSession, published: str, tmp_path: Path
 ) -> None:
@@ -276,6 +278,7 @@ def test_a_table_that_was_harmed_by_hand_is_restored_to_the_version_before(
 # Upgrade
 
 
+@pytest.mark.thorough
 def test_a_release_goes_on_with_tables_that_a_later_one_has_widened(
     spark: SparkSession, log: Log, undisturbed: str, published: str, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_sigterm_ends_the_running_batch_and_the_next_start_goes_on(
     assert support.stream_contents(spark, str(lake)) == waiting.contents
 
 
+@pytest.mark.thorough
 def test_a_lost_checkpoint_is_said_in_a_sentence_and_recover_goes_on(
     spark: SparkSession, waiting: Waiting, tmp_path: Path
 ) -> None:
