@@ -13,6 +13,7 @@ from paylake.publish_driver import PublishPlan, publish
 from paylake.session import run
 from paylake.settings import setting
 from paylake.sinks.postgres_sink import PostgresSink
+from paylake.sinks.redis_client import VARIABLES
 from paylake.sinks.redis_sink import RedisSink
 from paylake.sinks.servers import Sink
 
@@ -34,7 +35,7 @@ class PublishScoresSettings(HealthSettings):
     )
 
     lake: str = setting("build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",))
-    redis: str = setting("", "URL of the Redis server to publish features and alerts to", env=("PAYLAKE_REDIS_URL",))
+    redis: str = setting("", "URL of the Redis server to publish features and alerts to", env=VARIABLES)
     redis_password: str | None = setting(
         None, "Password for Redis, in place of the URL's", env="PAYLAKE_REDIS_PASSWORD", secret=True
     )
@@ -42,7 +43,9 @@ class PublishScoresSettings(HealthSettings):
         "", "ElastiCache group that the URL's user logs in to by its role, without a password", env=("PAYLAKE_REDIS_IAM",)
     )
     region: str = setting("", "AWS region of that group", env=("AWS_REGION", "AWS_DEFAULT_REGION"))
-    postgres: str = setting("", "URL of the PostgreSQL database to publish all payments to", env=("PAYLAKE_POSTGRES_URL",))
+    postgres: str = setting(
+        "", "URL of the PostgreSQL database to publish all payments to", env=("PAYLAKE_POSTGRES_URL", "POSTGRES_URL")
+    )
     postgres_password: str | None = setting(
         None, "Password for PostgreSQL, in place of the URL's", env="PAYLAKE_POSTGRES_PASSWORD", secret=True
     )

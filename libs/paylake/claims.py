@@ -8,8 +8,11 @@ commit: under one application, Delta takes no commit with a lower number than th
 from __future__ import annotations
 
 import json
+import os
+import socket
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -53,30 +56,50 @@ class Claim:
         return tables.Txn(APPLICATION, self.number * COMMITS_PER_DRIVER + self.commits)
 
 
+def of_this_process(spark: SparkSession, lake: str, contract: TableContract) -> Claim:
+    """Claim the stream for this process, from now on."""
+    host = f"{socket.gethostname()} (process {os.getpid()})"
+    return claim(spark, lake, contract, datetime.now(UTC).isoformat(timespec="microseconds"), host)
+
+
 def claim(spark: SparkSession, lake: str, contract: TableContract, at: str, host: str) -> Claim:
     """Claim the stream that commits to a table: from now on no driver before this one can commit to it.
 
-    `at` and `host` tell a person which driver it is.
+    `at` and `host` tell a person which driver it is. Raises SourceError where other drivers keep committing.
     """
     place = tables.location(lake, contract)
     # above the table's versions too, so that claims that were lost are never claimed again
     first = max(tables.latest_version(spark, lake, contract), *_numbers(spark, place)) + 1
     said = json.dumps({"at": at, "host": host}, sort_keys=True)
     number = next(n for n in count(first) if storage.create_once(spark, _path(place, n), said))
-    nothing: list[tuple[Any, ...]] = []
-    txn = tables.Txn(APPLICATION, number * COMMITS_PER_DRIVER)
-    for attempt in range(TRIES):
-        try:
-            tables.append(spark.createDataFrame(nothing, contract.schema), lake, contract, txn)
-            break
-        except ConcurrentTransactionException:  # the driver before was about to commit, and was first
-            if attempt == TRIES - 1:
-                raise SourceError(f"Other drivers keep writing to {place}; stop them, and start this one again.") from None
+    found = Claim(spark, place, number)
+    txn = _commit(found, lake, contract)
     if "://" in lake:
         _stands(spark, f"{place}/_delta_log/{tables.latest_version(spark, lake, contract):020d}.json", txn)
-    found = Claim(spark, place, number)
     found.check()
     return found
+
+
+def _commit(found: Claim, lake: str, contract: TableContract) -> tables.Txn:
+    """Commit the claim, which says again what the last commit said: the log soon forgets the commits of an idle stream.
+
+    Where the driver before committed while that was read, it is said once more.
+    """
+    nothing: list[tuple[Any, ...]] = []
+    for _ in range(TRIES):
+        said = tables.last_commit(found.spark, lake, contract)
+        txn = found.next_txn()
+        try:
+            tables.append(found.spark.createDataFrame(nothing, contract.schema), lake, contract, txn, said.metadata)
+        except ConcurrentTransactionException:  # the driver before was about to commit, and was first
+            continue
+        if said.metadata is None:
+            return txn
+        mine = tables.last_commit(found.spark, lake, contract)
+        before = tables.last_commit(found.spark, lake, contract, before=mine.version)
+        if before.metadata in (said.metadata, None):  # None: the log has forgotten it already
+            return txn
+    raise SourceError(f"Other drivers keep writing to {found.place}; stop them, and start this one again.")
 
 
 def _stands(spark: SparkSession, commit: str, txn: tables.Txn) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,13 +26,14 @@ from paylake.reconcile import BatchReport, Horizon, LedgerStream
 from paylake.reconciliation.clock import Ends, later
 from paylake.reconciliation.rules import Rules
 from paylake.settings import KafkaSettings
+from paylake.stream_upkeep import StreamUpkeep
 from paylake.token_key import read_key
 from paylake.topics import cluster_id, end_offsets, first_offsets
 
 log = logging.getLogger(__name__)
 
 FLUSH_OPERATIONS_S = 60
-APPENDED = (LEDGER_ENTRIES, QUARANTINE, RECONCILIATION_PARTIAL)
+APPENDED = (LEDGER_ENTRIES, QUARANTINE, RECONCILIATION_PARTIAL, OPERATIONS_RECONCILE_LEDGERS)
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,10 @@ class LedgerDriver:
     _flushed_at: float = field(default_factory=time.monotonic)
     _schedule: Schedule = Schedule()
 
+    def __post_init__(self) -> None:
+        """What was kept up last is known to the process alone: each begins with all of it."""
+        self._upkeep = StreamUpkeep(self.stream.spark, self.stream.lake, APPENDED, OPEN_ITEMS)
+
     @staticmethod
     def open(
         spark: SparkSession,
@@ -69,10 +72,9 @@ class LedgerDriver:
     ) -> LedgerDriver:
         """The driver, with its tables created and its state taken from the lake."""
         stream = LedgerStream(spark, lake, rules, horizon, read_key(token_key))
-        at, who = datetime.now(UTC).isoformat(timespec="microseconds"), f"{socket.gethostname()} (process {os.getpid()})"
         with streams.storage_told(lake):
             tables.create(spark, lake, OPEN_ITEMS)
-            stream.claim = claims.claim(spark, lake, OPEN_ITEMS, at, who)
+            stream.claim = claims.of_this_process(spark, lake, OPEN_ITEMS)
             stream.load_state()
             tables.create(spark, lake, OPERATIONS_RECONCILE_LEDGERS)
         return LedgerDriver(stream, kafka, checkpoint or f"{lake.rstrip('/')}/checkpoints/reconcile_ledgers")
@@ -212,7 +214,7 @@ class LedgerDriver:
         return lag
 
     def maintain(self) -> None:
-        """Compact the stream's appended tables, and remove the files of `open_items` that are a day old."""
-        for contract in (*APPENDED, OPERATIONS_RECONCILE_LEDGERS):
-            tables.compact(self.stream.spark, self.stream.lake, contract)
-        tables.vacuum(self.stream.spark, self.stream.lake, OPEN_ITEMS)
+        """Keep the stream's tables small, and erase who asked for it; SourceError where another driver has taken over."""
+        if self.stream.claim is not None:
+            self.stream.claim.check()
+        self._upkeep.between_batches(datetime.now(UTC).date())

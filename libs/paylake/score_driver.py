@@ -6,17 +6,19 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from paylake import streams, tables
+from paylake import claims, streams, tables
 from paylake.contracts import FRAUD_PARTIAL, FRAUD_PROFILES, FRAUD_QUARANTINE, FRAUD_SIGNALS, LABELS
-from paylake.errors import SourceError
+from paylake.errors import PaylakeError, SourceError
 from paylake.fraud.scoring import Judge
 from paylake.reconciliation.clock import Ends
 from paylake.score_stream import SCORE_TOPICS, ScoreReport, ScoreStream
 from paylake.settings import KafkaSettings
+from paylake.stream_upkeep import StreamUpkeep
 from paylake.token_key import read_key
 from paylake.topics import end_offsets
 
@@ -35,13 +37,20 @@ class ScoreDriver:
     on_batch: Callable[[ScoreReport, float], None] = lambda report, seconds: None
     _maintain_every: int = 0
 
+    def __post_init__(self) -> None:
+        """What was kept up last is known to the process alone: each begins with all of it."""
+        self._upkeep = StreamUpkeep(self.stream.spark, self.stream.lake, APPENDED, FRAUD_PROFILES)
+
     @staticmethod
     def open(
         spark: SparkSession, kafka: KafkaSettings, lake: str, checkpoint: str, token_key: str, judge: Callable[[], Judge]
     ) -> ScoreDriver:
         """The driver, with its tables created and its state taken from the lake."""
         stream = ScoreStream(spark, lake, read_key(token_key), judge)
-        stream.load_state()
+        with streams.storage_told(lake):
+            tables.create(spark, lake, FRAUD_PARTIAL)
+            stream.claim = claims.of_this_process(spark, lake, FRAUD_PARTIAL)
+            stream.load_state()
         return ScoreDriver(stream, kafka, checkpoint or f"{lake.rstrip('/')}/checkpoints/score_transactions")
 
     def recover(self) -> None:
@@ -72,7 +81,12 @@ class ScoreDriver:
             return streams.start(self.stream.spark, self.kafka, plan, self._take, stop)
 
         try:
-            streams.run_until_done(query, stop, reading.patience)
+            with streams.storage_told(self.stream.lake):
+                streams.run_until_done(query, stop, reading.patience)
+        except PaylakeError:
+            if self.stream.claim is not None:  # it may have failed by what another driver wrote
+                self.stream.claim.check()
+            raise
         finally:
             stop.restore()
 
@@ -87,7 +101,7 @@ class ScoreDriver:
             self.maintain()
 
     def maintain(self) -> None:
-        """Compact the appended tables, and remove the files of `fraud_profiles` that are a day old."""
-        for contract in APPENDED:
-            tables.compact(self.stream.spark, self.stream.lake, contract)
-        tables.vacuum(self.stream.spark, self.stream.lake, FRAUD_PROFILES)
+        """Keep the stream's tables small, and erase who asked for it; SourceError where another driver has taken over."""
+        if self.stream.claim is not None:
+            self.stream.claim.check()
+        self._upkeep.between_batches(datetime.now(UTC).date())

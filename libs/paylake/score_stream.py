@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from paylake import tables
+from paylake.claims import Claim
 from paylake.columns.identifiers import hmac_pads
 from paylake.contracts import (
     FRAUD_PARTIAL,
@@ -122,6 +123,8 @@ class ScoreStream:
     judge: Callable[[], Judge]
     state: ScoreState = field(default_factory=ScoreState)
     after_step: Step = lambda step: None
+    claim: Claim | None = None
+    """The driver's right to commit; None where a test is the only driver."""
     _through: date | None = None
     _is_whole: bool = True
 
@@ -151,6 +154,8 @@ class ScoreStream:
         Raises SourceError where the batch does not follow the lake's state: then another checkpoint wrote to it.
         """
         timer = Timer(self.after_step)
+        if self.claim is not None:
+            self.claim.check()
         if not self._is_whole:  # a retry of the same query: only the lake knows how far it came
             self.load_state()
         self._is_whole = False
@@ -203,8 +208,7 @@ class ScoreStream:
         arrived = [one["at"].astimezone(UTC) for one in found]
         latest = max([*arrived, *([self.state.latest] if self.state.latest else [])], default=None)
         state = replace(self.state, batch=batch, ends=later(self.state.ends, ends), latest=latest)
-        txn = tables.Txn(f"fraud_partial/score_transactions/{state.generation}", batch)
-        tables.append(judged, self.lake, FRAUD_PARTIAL, txn, state.to_metadata())
+        self._commit(judged, state)
         timer.step("scores committed")
         by_type = {one["anomaly_type"]: one["n"] for one in found}
         model = f"{judge.champion.name} {judge.champion.version}"
@@ -217,8 +221,14 @@ class ScoreStream:
         for contract in APPENDED_FIRST:
             tables.delete_where(self.spark, self.lake, contract, beyond)
         self.state = replace(at, generation=at.generation + 1, batch=-1)
-        nothing = self.spark.createDataFrame([], FRAUD_PARTIAL.schema)
-        tables.append(nothing, self.lake, FRAUD_PARTIAL, metadata=self.state.to_metadata())
+        self._commit(self.spark.createDataFrame([], FRAUD_PARTIAL.schema), self.state)
+
+    def _commit(self, judged: DataFrame, state: ScoreState) -> None:
+        """The commit that counts; Delta leaves it out where another driver has claimed the stream, and the claim tells."""
+        txn = None if self.claim is None else self.claim.next_txn()
+        tables.append(judged, self.lake, FRAUD_PARTIAL, txn, state.to_metadata())
+        if self.claim is not None:
+            self.claim.check()
 
     def _brings(self, topic: str, ends: Ends) -> bool:
         """The batch has records of the topic."""

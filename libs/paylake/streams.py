@@ -177,12 +177,14 @@ def run_until_done(query_of: Callable[[], StreamingQuery], stop: Stop, patience:
                 if query.lastProgress is not None:  # a batch, or a look for one, has come through
                     away_since = None
             return
-        except StreamingQueryException as error:
+        except (PySparkException, Py4JJavaError) as error:  # the latter where the query could not even start
             text = str(error)
             if StopAsked.__name__ in text:
                 return
             away = next((who for who, faults in AWAY.items() if any(fault in text for fault in faults)), None)
             if away is None:
+                if not isinstance(error, StreamingQueryException):
+                    raise
                 raise _in_a_sentence(error) from error
             now = time.monotonic()
             away_since = away_since or now

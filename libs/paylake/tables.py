@@ -150,15 +150,16 @@ def delete_where(spark: SparkSession, lake: str, contract: TableContract, predic
     DeltaTable.forPath(spark, location(lake, contract)).delete(predicate)
 
 
-def last_commit(spark: SparkSession, lake: str, contract: TableContract) -> Commit:
-    """The latest commit that carries a writer's words; maintenance commits in between carry none."""
+def last_commit(spark: SparkSession, lake: str, contract: TableContract, before: int | None = None) -> Commit:
+    """The latest commit, or the latest one before a version, that carries a writer's words; maintenance's carry none."""
     table = DeltaTable.forPath(spark, location(lake, contract))
     for history in (table.history(20), table.history()):  # the last few nearly always tell
         rows = history.select("version", "userMetadata").orderBy(F.desc("version")).collect()
+        rows = [row for row in rows if before is None or row["version"] < before]
         for row in rows:
             if row["userMetadata"]:
                 return Commit(row["version"], json.loads(row["userMetadata"]))
-    return Commit(rows[0]["version"], None)
+    return Commit(rows[0]["version"] if rows else -1, None)
 
 
 def compact(spark: SparkSession, lake: str, contract: TableContract, where: str | None = None) -> None:

@@ -100,8 +100,11 @@ def test_no_process_is_left_behind_a_command_that_is_ended(tmp_path: Path, sent:
 
 
 def test_a_process_that_was_given_our_old_id_is_left_alone(tmp_path: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    running = "import time; print('running', flush=True); time.sleep(60)"
+    stranger = subprocess.Popen([sys.executable, "-c", running], stdout=subprocess.PIPE, text=True)
     try:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == "running\n"
         started = broker._started(stranger.pid)
         ours = {"node_id": 1, "pid": stranger.pid, "started": started}
         state = {"brokers": 1, "ports": {"1": 20001, "100": 20002}, "processes": [ours]}
@@ -111,7 +114,7 @@ def test_a_process_that_was_given_our_old_id_is_left_alone(tmp_path: Path) -> No
         assert stranger.poll() is None
     finally:
         stranger.kill()
-        stranger.wait()
+        stranger.communicate()
 
 
 def test_a_process_that_is_only_just_becoming_java_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

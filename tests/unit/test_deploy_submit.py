@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -49,10 +51,15 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def aws(account: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
     """EMR Serverless in that account, whose runs do well unless a test says otherwise."""
-    monkeypatch.setattr(deploy_command.time, "sleep", lambda _: None)
+    waits(monkeypatch, lambda _: None)
     with emr_serverless("emr-spark-8.0.0", "ARM64") as runs:
         runs.course = WELL
         yield runs
+
+
+def waits(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], None]) -> None:
+    """Have the command alone wait like this: other threads of the process sleep as ever."""
+    monkeypatch.setattr(deploy_command, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
 
 
 def put(folder: Path, artefacts: str) -> None:
@@ -192,7 +199,7 @@ def test_a_run_that_somebody_cancels_has_an_exit_code_of_its_own(
 def test_an_interrupt_lets_the_run_go_on_or_cancels_it(
     aws: Runs, application: str, cancel: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(deploy_command.time, "sleep", interrupting(after=2))
+    waits(monkeypatch, interrupting(after=2))
     aws.course = (("RUNNING", ""),)
     assert submit(application, *(["--cancel-on-interrupt"] if cancel else [])) == 130
     (run,) = aws.started

@@ -162,6 +162,7 @@ LABELS = TableContract(
         Check("source_known", one_of("source", LABEL_SOURCES)),
         Check("known_before_it_arrived", "known_at <= recorded_at + INTERVAL '1' DAY"),
     ),
+    properties={"delta.dataSkippingStatsColumns": "recorded_at,partition,offset,batch"},
 )  # fmt: skip
 
 SCORE_FIELDS: tuple[Field, ...] = (
@@ -255,6 +256,7 @@ FRAUD_PROFILES = TableContract(
     ),
     key=("role", "key", "merchant_id", "device_id", "country", "currency", "day"),
     checks=(Check("role_known", one_of("role", ("USER", "MERCHANT", "CARD", "DEVICE"))),),
+    properties={"delta.dataSkippingStatsColumns": "day"},
 )
 
 FRAUD_QUARANTINE = TableContract(
@@ -275,6 +277,7 @@ FRAUD_QUARANTINE = TableContract(
     key=("topic", "partition", "offset"),
     partition_by=("ingest_date",),
     checks=(Check("has_reason", f"cardinality({FAILED_CHECKS}) > 0"),),
+    properties={"delta.dataSkippingStatsColumns": "recorded_at,partition,offset,batch"},
 )
 
 SIGNAL_FIELDS: tuple[Field, ...] = (

@@ -161,6 +161,7 @@ class TableContract:
             key=key,
             partition_by=partition_by,
             checks=(Check("has_reason", f"cardinality({FAILED_CHECKS}) > 0"),),
+            properties=self.properties,
         )
 
 

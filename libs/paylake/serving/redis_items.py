@@ -10,7 +10,7 @@ PLACES_KEPT = 1_000
 """Places of an owner that its set names at most, the newest ones."""
 VERSION = "version"
 
-IF_NEWER = """\
+HASH_IF_NEWER = """\
 local known = redis.call('HGET', KEYS[1], 'version')
 if known and known >= ARGV[1] then
   return 0
@@ -18,6 +18,14 @@ end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'version', ARGV[1], unpack(ARGV, 5))
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+"""The beginning of a script: write a hash, unless what is there is as new; then it returns 0.
+
+KEYS[1]: the hash. ARGV: its version, seconds to live, two of the script's own, then names and values in turn.
+"""
+
+IF_NEWER = f"""\
+{HASH_IF_NEWER}\
 if #ARGV > 4 then
   redis.call('ZADD', KEYS[2], 0, ARGV[4])
   redis.call('ZREMRANGEBYRANK', KEYS[2], 0, ARGV[3])

@@ -10,6 +10,7 @@ from typing import Any
 
 from paylake.contracts.fraud import NORMAL
 from paylake.fraud.features import CARD, DEVICE, FEATURES, FEATURES_VERSION, MERCHANT, ROLES, USER
+from paylake.serving.redis_items import HASH_IF_NEWER
 from paylake.sinks.arrivals import Row, arrival, newest
 
 ALERTS = "paylake:alerts"
@@ -21,14 +22,8 @@ COLUMN_OF_ROLE = {USER: "user_id", MERCHANT: "merchant_id", CARD: "card_token", 
 PLACES = {role: [(n, f.name) for n, f in enumerate(FEATURES) if f.role == role] for role in ROLES}
 """Of each role, where its features stand in the vector."""
 
-IF_NEWER = """\
-local known = redis.call('HGET', KEYS[1], 'version')
-if known and known >= ARGV[1] then
-  return 0
-end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'version', ARGV[1], unpack(ARGV, 5))
-redis.call('EXPIRE', KEYS[1], ARGV[2])
+IF_NEWER = f"""\
+{HASH_IF_NEWER}\
 if KEYS[2] then
   redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], '*', 'version', ARGV[1], unpack(ARGV, 5))
   redis.call('PUBLISH', KEYS[2] .. ':live', ARGV[4])

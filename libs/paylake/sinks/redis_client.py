@@ -12,6 +12,8 @@ from paylake.errors import SettingsError, SourceError
 from paylake.sinks.servers import ANSWER_WITHIN_S, Away, Server, client_library, server_of, wrong_url
 
 FLAG, KIND, EXAMPLE = "--redis", "Redis", "redis://127.0.0.1:6379/0"
+VARIABLES = ("PAYLAKE_REDIS_URL", "REDIS_HOST")
+"""Where the URL is taken from without the flag. A host alone, or host:port, is a server without TLS."""
 IAM_FLAG = "--redis-iam"
 PORT = 6379
 TOKEN_LIVES_S = 900
@@ -66,6 +68,7 @@ def connected(url: str, password: str | None = None, iam: str = "", region: str 
     With `iam`, the name of an ElastiCache group, the URL's user logs in by IAM. No client tries anything twice: how long an
     absence is borne is for the caller to say.
     """
+    url = url if "://" in url else f"redis://{url}"
     server = server_of(FLAG, KIND, url, ("redis", "rediss"), PORT, EXAMPLE)
     parts = urlsplit(url)
     database = parts.path.strip("/") or "0"

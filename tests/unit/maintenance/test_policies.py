@@ -71,6 +71,18 @@ def test_files_of_batch_tables_lie_for_seven_days_at_least() -> None:
     assert {name for name in shorter if UPKEEP[name].writer is Writer.BATCH} == set()
 
 
+def test_the_log_of_a_streams_table_names_no_customer() -> None:
+    """Its driver erases rows and removes files; what the log says of files it cannot take back."""
+    for contract in (c for c in ALL if UPKEEP[c.name].writer is not Writer.BATCH and UPKEEP[c.name].personal):
+        told = contract.properties.get("delta.dataSkippingStatsColumns", "")
+        if contract.properties.get("delta.dataSkippingNumIndexedCols") == "0":
+            continue
+        hidden = {name for personal in UPKEEP[contract.name].personal for name in (personal.column, *personal.clears)}
+        assert told, contract.name
+        assert not hidden & {*told.split(","), *contract.partition_by}, contract.name
+        assert set(told.split(",")) <= set(contract.columns), contract.name
+
+
 def test_no_book_is_shortened() -> None:
     with pytest.raises(ContractError, match="breaks is a book: no job shortens it"):
         Upkeep("breaks", "because", aged_by="business_date", keep_days=3650, is_book=True)

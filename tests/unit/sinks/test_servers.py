@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import pytest
 
+from jobs.streaming.publish_scores import PublishScoresSettings
 from paylake.cli import main
 from paylake.errors import SettingsError, SourceError
+from paylake.settings import parse_settings
 from paylake.sinks.postgres_sink import PostgresSink
 from paylake.sinks.redis_sink import RedisSink
 from paylake.sinks.servers import Asked, Away, Server, patiently
@@ -41,6 +43,24 @@ def test_a_server_is_named_by_host_and_port_alone() -> None:
 def test_a_password_of_its_own_counts_before_the_urls() -> None:
     assert postgres_sink(f"postgresql://u:{HIDDEN}@h/d", "other").parameters["password"] == "other"
     assert redis_sink(f"redis://u:{HIDDEN}@h", "other").client.connection_pool.connection_kwargs["password"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("said", "redis", "postgres"),
+    [
+        ({"REDIS_HOST": "cache"}, "Redis at cache:6379", None),
+        (
+            {"REDIS_HOST": "cache:7000", "POSTGRES_URL": "postgresql://u@db/d"},
+            "Redis at cache:7000",
+            "PostgreSQL at db:5432",
+        ),
+        ({"REDIS_HOST": "cache", "PAYLAKE_REDIS_URL": "redis://other"}, "Redis at other:6379", None),
+    ],
+)
+def test_servers_are_named_by_the_usual_variables_too(said: dict[str, str], redis: str, postgres: str | None) -> None:
+    settings = parse_settings(PublishScoresSettings, [], environ=said)
+    assert str(redis_sink(settings.redis).server) == redis
+    assert (str(postgres_sink(settings.postgres).server) if settings.postgres else None) == postgres
 
 
 @pytest.mark.parametrize(
