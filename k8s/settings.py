@@ -23,6 +23,7 @@ def settings(stack: Mapping[str, Any], region: str) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": stack["bootstrap_servers"],
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": "AWS_MSK_IAM",
+        "PAYLAKE_LANDING": stack["landing"],
         "PAYLAKE_TOKEN_KEY_FILE": stack["token_key"],
     }
     cache = {}

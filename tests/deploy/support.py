@@ -82,6 +82,8 @@ def named(resources: list[Manifest], kind: str, name: str) -> Manifest:
 
 def pod_of(manifest: Manifest) -> Manifest:
     """The pod that a workload makes, or that the manifest is."""
+    if manifest["kind"] == "CronJob":
+        return manifest["spec"]["jobTemplate"]["spec"]["template"]  # type: ignore[no-any-return]
     return manifest if manifest["kind"] == "Pod" else manifest["spec"]["template"]  # type: ignore[no-any-return]
 
 

@@ -23,6 +23,7 @@ from jobs.streaming.score_transactions import ScoreTransactionsSettings
 from paylake import streams
 from paylake.cli import COMMANDS
 from paylake.contracts.topics import PG_TRANSACTIONS, TOPICS
+from paylake.history_command import IngestToKafkaSettings, IngestToS3Settings
 from paylake.serve_command import ServeSettings
 from paylake.settings import parse_settings
 from tests.deploy.support import (
@@ -52,6 +53,7 @@ JOBS = {
     "publish-scores": PublishScoresSettings,
     "alert-transactions": AlertTransactionsSettings,
 }
+HISTORY = {"ingest-to-s3": IngestToS3Settings, "ingest-to-kafka": IngestToKafkaSettings}
 MIB = {"Mi": 1, "Gi": 1024, "m": 1, "g": 1024}
 
 KEYS = """
@@ -312,7 +314,9 @@ def test_what_is_no_spark_logs_in_by_its_role_too() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_setting_of_a_place_is_one_that_paylake_reads(overlay: str) -> None:
     known = {"AWS_REGION", "AWS_DEFAULT_REGION"}
-    known |= {name for kind in JOBS.values() for field in fields(kind) for name in field.metadata["env"]}
+    known |= {
+        name for kind in (*JOBS.values(), *HISTORY.values()) for field in fields(kind) for name in field.metadata["env"]
+    }
     given = named(manifests(f"overlays/{overlay}"), "ConfigMap", "paylake-settings")["data"]
     assert given.keys() <= known
     # kafka-python's login by a role asks for the first, the AWS SDK of Java for the second
@@ -324,9 +328,12 @@ def test_jobs_and_services_run_commands_that_there_are(overlay: str) -> None:
     resources = manifests(f"overlays/{overlay}")
     topics = command_line(f"overlays/{overlay}", named(resources, "Job", "topics"))
     assert topics == ["paylake", "topics", "create"]
+    history = named(resources, "CronJob", "history")
+    assert history["spec"]["suspend"], "somebody asks for it"
+    assert command_line(f"overlays/{overlay}", history)[:2] == ["paylake", "ingest-to-kafka"]
     api = container(named(resources, "Deployment", "anomaly-detector"))
     assert api["args"][:2] == ["paylake", "serve"]
-    assert {"topics", "serve"} <= COMMANDS.keys()
+    assert {"topics", "serve", *HISTORY} <= COMMANDS.keys()
     # the image itself names the health port
     given = named(resources, "ConfigMap", "serving-settings")["data"]
     settings = parse_settings(ServeSettings, api["args"][2:], given)
@@ -450,7 +457,7 @@ def test_the_driver_may_make_executors_and_nothing_else() -> None:
         assert pod_of(deployment)["spec"]["serviceAccountName"] == executors == job
     with_token = {
         m["metadata"]["name"]
-        for m in of_kind(resources, "Deployment", "Job")
+        for m in of_kind(resources, "Deployment", "Job", "CronJob")
         if pod_of(m)["spec"]["automountServiceAccountToken"]
     }
     assert with_token == {f"{job}-driver" for job in JOBS}
@@ -472,7 +479,7 @@ def test_every_pod_is_restricted(overlay: str) -> None:
     resources = manifests(f"overlays/{overlay}")
     for namespace in of_kind(resources, "Namespace"):
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    for workload in [*of_kind(resources, "Deployment", "Job"), executor()]:
+    for workload in [*of_kind(resources, "Deployment", "Job", "CronJob"), executor()]:
         pod, asked = pod_of(workload)["spec"], container(workload)
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["securityContext"]["runAsUser"] == 10001
@@ -582,7 +589,7 @@ def released(overlay: str, folder: Path) -> str:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_is_released_names_its_image_by_digest_everywhere(overlay: str, tmp_path: Path) -> None:
     resources = [m for m in yaml.safe_load_all(released(overlay, tmp_path)) if m]
-    images = {container(m)["image"] for m in of_kind(resources, "Deployment", "Job")}
+    images = {container(m)["image"] for m in of_kind(resources, "Deployment", "Job", "CronJob")}
     executors = {
         v["value"]
         for m in of_kind(resources, "Deployment")
@@ -598,8 +605,20 @@ def test_an_image_without_a_digest_and_an_address_still_open_are_refused(tmp_pat
     assert "there is no environment qa" in run(K8S / "manifest.sh", "qa", IMAGE, code=2)
 
 
+def test_the_page_asks_for_history_with_flags_that_there_are() -> None:
+    page = (ROOT / "docs" / "operations" / "backfill.md").read_text(encoding="utf-8")
+    asked = [json.loads(words) for words in re.findall(r"containers\[0\]\.args = (\[.*?\])", page)]
+    assert [words[:2] for words in asked] == [["paylake", name] for name in HISTORY]
+    given = variables("overlays/prod", named(manifests("overlays/prod"), "CronJob", "history"))
+    land, replay = (parse_settings(HISTORY[words[1]], words[2:], given) for words in asked)
+    assert land.landing == replay.landing == "s3a://paylake-prod-raw.invalid/landing"
+    assert land.token_key == "aws-secret:paylake-prod/token-key"
+    assert replay.security_protocol == "SASL_SSL"
+
+
 STACK = {
     "lake": "s3a://paylake-dev-processed-1",
+    "landing": "s3a://paylake-dev-raw-1/landing",
     "token_key": "aws-secret:paylake-dev/card",
     "bootstrap_servers": "b-1.x:9098,b-2.x:9098",
     "cache_address": "cache.x",
@@ -621,6 +640,7 @@ def test_what_terraform_made_becomes_the_drivers_settings(tmp_path: Path) -> Non
     settings = parse_settings(ReconcileLedgersSettings, [], given)
     assert (settings.lake, settings.token_key) == (STACK["lake"], STACK["token_key"])
     assert settings.bootstrap_servers == STACK["bootstrap_servers"]
+    assert parse_settings(IngestToKafkaSettings, [], given).landing == STACK["landing"]
     shipped = named(manifests("overlays/dev"), "ConfigMap", "paylake-settings")["data"]
     assert given.keys() == shipped.keys(), "what the overlay shows as an example"
     publisher = parse_settings(PublishScoresSettings, [], given)

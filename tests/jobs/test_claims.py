@@ -8,11 +8,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from paylake import claims, storage, tables
-from paylake.contracts import LEDGER_ENTRIES, OPEN_ITEMS, RECONCILIATION_PARTIAL
+from paylake.contracts import FRAUD_PARTIAL, LABELS, LEDGER_ENTRIES, OPEN_ITEMS, RECONCILIATION_PARTIAL
 from paylake.errors import SourceError
 from paylake.reconcile import Horizon, LedgerStream
 from paylake.reconciliation.rules import Rules
+from paylake.score_stream import ScoreStream
 from tests.builders import NOON
+from tests.score_harness import label, open_scores, pay, score, scored
 from tests.stream_harness import KEY, Log, Reader, feed, open_stream
 
 SIZES = (4, 5, 6)
@@ -64,7 +66,13 @@ def undisturbed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -
     return found
 
 
-@pytest.mark.parametrize("step", ["records parsed", "items decided", "items committed"])
+THOROUGH = [pytest.mark.slow, pytest.mark.thorough]
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["items decided", *(pytest.param(step, marks=THOROUGH) for step in ("records parsed", "items committed"))],
+)
 def test_a_driver_that_sleeps_while_another_takes_over_changes_nothing_when_it_wakes(
     spark: SparkSession, lake: str, undisturbed: list[tuple[int, str]], step: str
 ) -> None:
@@ -88,6 +96,39 @@ def test_a_driver_that_sleeps_while_another_takes_over_changes_nothing_when_it_w
     with pytest.raises(SourceError, match=r"Another driver, started at 2026-01-15T12:00:00\+00:00 on two, has taken over"):
         go_on()
     assert contents(spark, lake) == undisturbed
+
+
+def score_driver(spark: SparkSession, lake: str, host: str) -> ScoreStream:
+    """A driver of the scores as a start of the job opens it."""
+    tables.create(spark, lake, FRAUD_PARTIAL)
+    claimed = claims.claim(spark, lake, FRAUD_PARTIAL, "2026-01-15T12:00:00+00:00", host)
+    stream = open_scores(spark, lake)
+    stream.claim = claimed
+    return stream
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["labels appended", "payments scored"])
+def test_a_driver_of_scores_that_sleeps_scores_nothing_when_it_wakes(spark: SparkSession, lake: str, step: str) -> None:
+    log = Log()
+    first = [pay(log, "t1")]
+    second = [pay(log, "t2", after=9), label(log, "t1", after=60)]
+    third = [pay(log, "t3", after=99)]
+    earlier = score_driver(spark, lake, "one")
+    score(earlier, first)
+
+    def sleep(name: str) -> None:
+        if name == step:
+            later = score_driver(spark, lake, "two")
+            score(later, second)
+            score(later, third)
+
+    earlier.after_step = sleep
+    with pytest.raises(SourceError, match=r"Another driver, started at 2026-01-15T12:00:00\+00:00 on two, has taken over"):
+        score(earlier, second)
+    assert sorted(row["transaction_id"] for row in scored(spark, lake).collect()) == ["t1", "t2", "t3"]
+    assert tables.read(spark, lake, LABELS).count() == 1
+    assert open_scores(spark, lake).state.batch == 2
 
 
 def test_claims_that_were_lost_are_not_claimed_again(spark: SparkSession, lake: str) -> None:

@@ -246,6 +246,7 @@ def test_of_an_erased_customer_no_byte_is_left_and_no_total_moves(spark: SparkSe
     assert json.loads(done(spark, lake)["*", "CLOSE"]["detail"])["why"] == "ticket 4711"
 
 
+@pytest.mark.slow
 def test_old_files_of_an_erased_customer_go_after_seven_days_also_where_a_run_crashed(
     spark: SparkSession, profiles: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,12 +233,12 @@ def store_one_redelivery_in_anothers_place(spark: SparkSession, books: Books, la
 DAMAGES: dict[str, tuple[Callable[..., None], str]] = {
     "a paisa in ledger_entries": (
         lose_a_paisa_in_the_entries,
-        r"core +INR .*amount differs from the control total by 0\.0100",
+        r"core +INR .*amount differs from the control total by INR 0\.01",
     ),
-    "a paisa in batch_index": (lose_a_paisa_in_the_batch_index, r"not in the indexes: 0 records, 0\.0100"),
+    "a paisa in batch_index": (lose_a_paisa_in_the_batch_index, r"not in the indexes: 0 records, INR 0\.01"),
     "the last decimal in batch_index": (lose_the_last_decimal_in_the_batch_index, r"0 records, -0\.0001"),
-    "a payment in the indexes": (lose_a_payment_in_the_batch_index, r"not in the indexes: 1 records, 1000\.1000"),
-    "a paisa in a control total": (misstate_a_control_total, r"amount differs from the control total by 0\.0100"),
+    "a payment in the indexes": (lose_a_payment_in_the_batch_index, r"not in the indexes: 1 records, INR 1,000\.10"),
+    "a paisa in a control total": (misstate_a_control_total, r"amount differs from the control total by INR 0\.01"),
     "a control total": (lose_a_control_total, "published no control total"),
     "a redelivered row": (lose_a_redelivered_row, "1 offsets hold no record"),
     "a row stored in another's place": (store_one_redelivery_in_anothers_place, "offset"),

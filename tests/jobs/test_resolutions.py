@@ -141,6 +141,7 @@ def test_acts_are_pending_until_the_nightly_run_applies_them_once(
     harness.assert_as_promised(spark, mine, AUDIT_LOG)
 
 
+@pytest.mark.slow
 def test_the_switch_resolves_within_its_limits_and_never_a_fraud(spark: SparkSession, mine: str) -> None:
     on = Limits(auto_resolve=True, auto={"INR": Decimal("150")})
     breaks.do(spark, mine, act(ActKind.PROPOSE, "second", resolution="IGNORE"), on)

@@ -240,6 +240,8 @@ def _check_kubectl(words: Sequence[str]) -> None:
                 _check(value.startswith(("build/", "-")) or (ROOT / value).exists(), f"kubectl: {value} is no file")
         elif flag == "--":
             break
+        elif flag == "--from":
+            free.append(value)
         elif not flag.startswith("-"):
             free.append(flag + equals + value)
     _check(free and free[0] in KUBECTL, f"kubectl {' '.join(free[:1])} is no command here")
@@ -253,7 +255,7 @@ def _check_kubectl(words: Sequence[str]) -> None:
         kind = kinds.get(kind, kind)
         if (
             slash
-            and kind in ("deployment", "horizontalpodautoscaler", "job", "service")
+            and kind in ("cronjob", "deployment", "horizontalpodautoscaler", "job", "service")
             and not re.search(r"[A-Z]{3}|[<…$]", name)
         ):
             known = {(k, n) for space, k, n in _resources() if namespace in (None, space)}

@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
 
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
+from paylake.contracts.currencies import minor_units
 from paylake.contracts.table import FAILED_CHECKS
 from paylake.contracts.topics import LEDGERS
 
@@ -214,7 +215,7 @@ def _judged(proof: Proof, unreadable: int, shortfall_of_source: int) -> Proof:
         return replace(
             proof,
             outcome=FAILED,
-            note=f"received but not in the indexes: {lost.records} records, {lost.amount}",
+            note=f"received but not in the indexes: {lost.records} records, {_told(lost, proof)}",
         )
     if proof.control is None:
         return replace(proof, outcome=FAILED, note="the source published no control total")
@@ -228,20 +229,28 @@ def _judged(proof: Proof, unreadable: int, shortfall_of_source: int) -> Proof:
     if missing.records < 0:
         return replace(proof, outcome=FAILED, note=f"{-missing.records} records more than the source booked")
     if unseen.records == 0:
-        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {unseen.amount}")
+        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {_told(unseen, proof)}")
     if unseen.records < 0 < missing.records:
         note = f"{-unseen.records} of the {proof.rejected.records} rejected records were not booked, and nothing says which"
         return replace(proof, outcome=EXCEPTIONS, note=note)
     if unseen.records > 0 and shortfall_of_source <= unreadable:
-        note = f"{unseen.records} records lie in quarantine with no amount that can be trusted ({unseen.amount} in all)"
+        note = (
+            f"{unseen.records} records lie in quarantine with no amount that can be trusted ({_told(unseen, proof)} in all)"
+        )
         return replace(proof, outcome=EXCEPTIONS, unreadable_records=unseen.records, note=note)
     if missing.records == 0:
-        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {missing.amount}")
+        return replace(proof, outcome=FAILED, note=f"amount differs from the control total by {_told(missing, proof)}")
     return replace(
         proof,
         outcome=FAILED,
-        note=f"{unseen.records} records of {unseen.amount} were booked but never received",
+        note=f"{unseen.records} records of {_told(unseen, proof)} were booked but never received",
     )
+
+
+def _told(total: Sum, proof: Proof) -> str:
+    """An amount for people: with its currency's decimals, or with more where it has more."""
+    short = total.amount.quantize(Decimal(1).scaleb(-minor_units(proof.currency)), ROUND_DOWN)
+    return f"{proof.currency} {short if short == total.amount else total.amount.normalize():,f}"
 
 
 def offset_counts(entries: DataFrame, quarantine: DataFrame) -> DataFrame:

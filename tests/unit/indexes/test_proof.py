@@ -72,16 +72,16 @@ def test_a_proof_fails_on_any_difference_in_any_place(
     [
         ((3, "30"), (3, "30"), (0, "0"), 0, CLOSED, None),
         ((3, "30"), (2, "20"), (1, "10"), 0, CLOSED, None),
-        ((3, "30"), (3, "29.99"), (0, "0"), 0, FAILED, "amount differs from the control total by 0.0100"),
-        ((3, "30"), (2, "19.99"), (1, "10"), 0, FAILED, "amount differs from the control total by 0.0100"),
-        ((3, "30"), (2, "19.99"), (1, "10"), 5, FAILED, "amount differs from the control total by 0.0100"),
-        ((3, "30"), (3, "29.99"), (2, "10"), 5, FAILED, "amount differs from the control total by 0.0100"),
-        ((3, "30"), (2, "20"), (0, "0"), 0, FAILED, "1 records of 10.0000 were booked but never received"),
-        ((3, "30"), (1, "10"), (1, "10"), 0, FAILED, "1 records of 10.0000 were booked but never received"),
+        ((3, "30"), (3, "29.99"), (0, "0"), 0, FAILED, "amount differs from the control total by INR 0.01"),
+        ((3, "30"), (2, "19.99"), (1, "10"), 0, FAILED, "amount differs from the control total by INR 0.01"),
+        ((3, "30"), (2, "19.99"), (1, "10"), 5, FAILED, "amount differs from the control total by INR 0.01"),
+        ((3, "30"), (3, "29.99"), (2, "10"), 5, FAILED, "amount differs from the control total by INR 0.01"),
+        ((3, "30"), (2, "20"), (0, "0"), 0, FAILED, "1 records of INR 10.00 were booked but never received"),
+        ((3, "30"), (1, "10"), (1, "10"), 0, FAILED, "1 records of INR 10.00 were booked but never received"),
         ((3, "30"), (4, "40"), (0, "0"), 0, FAILED, "1 records more than the source booked"),
         ((3, "30"), (3, "30"), (2, "7"), 0, CLOSED, "2 rejected records beyond the control total"),
         ((3, "30"), (2, "20"), (0, "0"), 1, EXCEPTIONS,
-         "1 records lie in quarantine with no amount that can be trusted (10.0000 in all)"),
+         "1 records lie in quarantine with no amount that can be trusted (INR 10.00 in all)"),
         ((3, "30"), (2, "20"), (2, "17"), 0, EXCEPTIONS,
          "1 of the 2 rejected records were not booked, and nothing says which"),
     ],
@@ -91,6 +91,22 @@ def test_what_a_difference_is_called(
 ) -> None:
     found = proved(sum_of(*control), sum_of(*booked), sum_of(*bad), unreadable)
     assert (found.outcome, found.note) == (outcome, note)
+
+
+@pytest.mark.parametrize(
+    ("currency", "short", "told"),
+    [
+        ("JPY", "12000", "JPY 12,000"),
+        ("KWD", "1.5", "KWD 1.500"),
+        ("INR", "0.0050", "INR 0.005"),
+        ("INR", "1e6", "INR 1,000,000.00"),
+    ],
+)
+def test_an_amount_is_told_with_its_currencys_decimals(currency: str, short: str, told: str) -> None:
+    key, booked = ("gateway", currency), sum_of(1, "2000000")
+    control = Sum(booked.records, booked.amount + Decimal(short))
+    (found,) = prove({key: control}, {(*key, "matched"): booked}, {key: booked}, {}, {}, {})
+    assert found.note == f"amount differs from the control total by {told}"
 
 
 def test_a_source_without_a_control_total_fails() -> None:
