@@ -11,6 +11,7 @@ BROKER ?= 127.0.0.1:9092
 TOPIC ?=
 TPS ?= 100
 LAKE ?= build/demo/lake
+REDIS ?= redis://127.0.0.1:6379/0
 TRAIN ?= --maturity 0d --train-span 12h --test-span 3h
 FRAUD_RATE ?= 0.02
 COMPOSE = docker compose --env-file docker/versions.env -f docker/compose.yaml
@@ -26,7 +27,7 @@ TEST_FLAGS = -q -n 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-thorough test-infra test-athena infra deploy-local deploy-k8s stream check lint format generator generate-load bench clean distclean
+.PHONY: help dictionary evaluate-models preflight dev-setup demo test test-slow test-thorough test-infra test-athena infra deploy-local deploy-k8s stream api check lint format generator generate-load bench clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -133,6 +134,9 @@ deploy-k8s: ## roll an image out (ENVIRONMENT=dev IMAGE=REGISTRY/NAME@sha256:...
 
 stream: dev-setup ## reconcile the ledgers as their records arrive (LAKE= BROKER=)
 	@.venv/bin/paylake stream --lake $(LAKE) --bootstrap-servers $(BROKER)
+
+api: dev-setup ## answer over HTTP with what was published to Redis (REDIS=)
+	@.venv/bin/paylake serve --redis $(REDIS)
 
 bench: dev-setup ## measure, and write BENCHMARKS.md
 	@.venv/bin/python benchmarks/run.py
