@@ -198,7 +198,7 @@ def _finish(
         return f"Request {request.request_id}: done for the batch side; waits for the drivers of {by_writer}."
     _prove(spark, lake, Action.CLOSE, request, as_of, "request removed", json.loads(request.evidence()), known)
     maintain_erasure.forget(spark, lake, request)
-    return f"Request {request.request_id}: nothing of the customer is left, and the request is gone."
+    return f"Request {request.request_id}: nothing of the customer is left in the lake, and the request is gone."
 
 
 def _prove(

@@ -83,7 +83,7 @@ def test_drivers_erase_from_their_own_tables_and_after_seven_days_no_byte_is_lef
     assert names_somebody(lake, ASHA) == [f"acts/erasures/{REQUEST.request_id}.json"]
     assert tables.last_commit(spark, lake, OPEN_ITEMS).metadata == STATE
     assert tables.last_commit(spark, lake, FRAUD_PROFILES).metadata == {"through": "2026-04-06"}
-    assert maintain(spark, lake, AS_OF)[-1].endswith("nothing of the customer is left, and the request is gone.")
+    assert maintain(spark, lake, AS_OF)[-1].endswith("nothing of the customer is left in the lake, and the request is gone.")
     assert names_somebody(lake, ASHA) == []
 
 
