@@ -41,6 +41,7 @@ from tests.builders import NOON, as_dicts, rows
 AS_OF = date(2026, 3, 31)
 BEFORE, OLD = AS_OF - timedelta(days=1), AS_OF - timedelta(days=731)
 ASHA, BEN = "cust-0001", "cust-00012"
+GONE = "nothing of the customer is left in the lake, and the request is gone."
 REQUEST = Request("ab" * 16, ASHA, "dpo", NOON, "ticket 4711")
 
 
@@ -240,7 +241,7 @@ def test_of_an_erased_customer_no_byte_is_left_and_no_total_moves(spark: SparkSe
     shutil.rmtree(tables.location(lake, LEDGER_ENTRIES))
     batch = (*people, DIMENSIONS_QUARANTINE)
     before = versions(spark, lake, *batch)
-    assert maintained(spark, lake, AS_OF)[-1].endswith("nothing of the customer is left in the lake, and the request is gone.")
+    assert maintained(spark, lake, AS_OF)[-1].endswith(GONE)
     assert names_somebody(lake, ASHA) == []
     assert versions(spark, lake, *batch) == before
     assert json.loads(done(spark, lake)["*", "CLOSE"]["detail"])["why"] == "ticket 4711"
@@ -270,7 +271,7 @@ def test_old_files_of_an_erased_customer_go_after_seven_days_also_where_a_run_cr
     # what was deleted still lies there, until no version of seven days needs it
     assert len(files(lake, USER_SPEND_INDEX)) == 3
     grow_old(spark, lake, days=8)
-    assert maintained(spark, lake, gone_by)[-1].endswith("nothing of the customer is left in the lake, and the request is gone.")
+    assert maintained(spark, lake, gone_by)[-1].endswith(GONE)
     assert names_somebody(lake, ASHA) == []
     assert len([path for path in files(lake, USER_SPEND_INDEX) if "_delta_log" not in path.parts]) == 1
     assert [row["user_id"] for row in tables.read(spark, lake, USER_SPEND_INDEX).collect()] == [BEN]
