@@ -84,6 +84,7 @@ def test_files_are_posted_or_quarantined_and_taken_once(spark: SparkSession, lak
     assert versions(spark, lake) == before
 
 
+@pytest.mark.slow
 def test_a_person_accepts_a_file_with_a_reason(spark: SparkSession, lake: str, folder: Path) -> None:
     take(spark, lake, folder)
     (waiting,) = (r for r in ingestion.quarantined(spark, lake).collect() if r["file_name"] == "short.sta")

@@ -203,6 +203,8 @@ def test_the_controls_close_to_the_last_decimal(spark: SparkSession, pipeline_ru
     assert [r for r in controls if r["row_kind"] == "DIFFERENCE"] == []
 
 
+@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_second_night_without_news_writes_nothing(spark: SparkSession, pipeline_run: PipelineRun, tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
     shutil.copytree(pipeline_run.lake, lake)

@@ -34,6 +34,7 @@ def said(spark: SparkSession, day: Simulated) -> dict[str, dict[str, Any]]:
     return by_key(latest(spark, day.lake))
 
 
+@pytest.mark.slow
 def test_the_stream_gives_every_leg_its_true_amount_and_every_payment_its_date(
     day: Simulated, said: dict[str, dict[str, Any]]
 ) -> None:

@@ -16,7 +16,7 @@ from benchmarks.ledger_sets import SETS, DataSet, Expected, ledger_and_bank
 @pytest.mark.parametrize(
     "name",
     [
-        "ledger_and_bank_statement",
+        pytest.param("ledger_and_bank_statement", marks=pytest.mark.slow),
         pytest.param("ledger_and_acquirer", marks=[pytest.mark.slow, pytest.mark.thorough]),
         pytest.param("orders_gateway_payouts", marks=pytest.mark.slow),
     ],
