@@ -17,8 +17,10 @@ locals {
       services        = ["pods.eks"]
       service_account = { namespace = "paylake", name = "reconcile-ledgers" }
       card_key        = true
-      # the last three: what a nightly run left, which its series tell
-      lake_reads = ["raw/", "partial/", "final/run_controls/", "final/breaks/", "final/fraud_index/"]
+      # whom to erase; the last three: what a nightly run left, which its series tell
+      lake_reads = [
+        "raw/", "partial/", "acts/erasures/", "final/run_controls/", "final/breaks/", "final/fraud_index/",
+      ]
       lake_writes = [
         "raw/ledger_entries/", "raw/quarantine/", "partial/open_items/", "partial/reconciliation_partial/",
         "partial/operations_reconcile_ledgers/", "checkpoints/reconcile_ledgers/",
@@ -31,7 +33,7 @@ locals {
       services        = ["pods.eks"]
       service_account = { namespace = "paylake", name = "score-transactions" }
       card_key        = true
-      lake_reads      = ["raw/", "partial/", "models/"]
+      lake_reads      = ["raw/", "partial/", "acts/erasures/", "models/"]
       lake_writes = [
         "raw/fraud_signals/", "raw/labels/", "raw/fraud_quarantine/", "partial/fraud_partial/", "partial/fraud_profiles/",
         "checkpoints/score_transactions/",

@@ -11,6 +11,7 @@ import pytest
 from paylake.contracts import ALL, AUDIT_LOG, BATCH_INDEX, DIMENSION_DELIVERIES, USER_SPEND_INDEX
 from paylake.contracts.maintenance import LEAST_VACUUM_HOURS, UPKEEP, Upkeep, Writer
 from paylake.errors import ContractError
+from paylake.maintain_erasure import FOLDER
 from paylake.maintenance.compaction import MANY, SMALL_BYTES, DataFile, crowded, partition_of, within
 from paylake.maintenance.retention import expired, first_kept
 
@@ -63,6 +64,16 @@ def test_the_streams_tables_are_those_that_they_write_on_aws() -> None:
         prefixes = re.findall(r'"([^"]+)"', listed[1])
         written = {c.name for c in ALL if any(f"{c.path}/".startswith(prefix) for prefix in prefixes)}
         assert {name for name, upkeep in UPKEEP.items() if upkeep.writer is writer} == written, component
+
+
+@pytest.mark.parametrize("component", ["reconcile", "score", "batch"])
+def test_whoever_erases_may_read_the_requests_on_aws(component: str) -> None:
+    page = (ROOT / "infra" / "terraform" / "stack" / "components.tf").read_text(encoding="utf-8")
+    block = re.search(rf"\n    {component} = {{(.*?)\n    }}", page, re.DOTALL)
+    assert block is not None
+    listed = re.search(r"lake_reads\s*= \[(.*?)\]", block[1], re.DOTALL)
+    assert listed is not None
+    assert any(f"{FOLDER}/".startswith(prefix) for prefix in re.findall(r'"([^"]+)"', listed[1]))
 
 
 def test_files_of_batch_tables_lie_for_seven_days_at_least() -> None:
