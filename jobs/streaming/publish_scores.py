@@ -13,7 +13,7 @@ from paylake.publish_driver import PublishPlan, publish
 from paylake.session import run
 from paylake.settings import setting
 from paylake.sinks.postgres_sink import PostgresSink
-from paylake.sinks.redis_client import VARIABLES
+from paylake.sinks.redis_client import URL_VARIABLES
 from paylake.sinks.redis_sink import RedisSink
 from paylake.sinks.servers import Sink
 
@@ -35,7 +35,7 @@ class PublishScoresSettings(HealthSettings):
     )
 
     lake: str = setting("build/lake", "folder or s3a:// prefix of the lake", env=("PAYLAKE_LAKE",))
-    redis: str = setting("", "URL of the Redis server to publish features and alerts to", env=VARIABLES)
+    redis: str = setting("", "URL of the Redis server to publish features and alerts to", env=URL_VARIABLES)
     redis_password: str | None = setting(
         None, "Password for Redis, in place of the URL's", env="PAYLAKE_REDIS_PASSWORD", secret=True
     )

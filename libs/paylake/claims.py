@@ -81,24 +81,15 @@ def claim(spark: SparkSession, lake: str, contract: TableContract, at: str, host
 
 
 def _commit(found: Claim, lake: str, contract: TableContract) -> tables.Txn:
-    """Commit the claim, which says again what the last commit said: the log soon forgets the commits of an idle stream.
-
-    Where the driver before committed while that was read, it is said once more.
-    """
+    """Commit the claim, which says again what the last commit said: the log soon forgets the commits of an idle stream."""
     nothing: list[tuple[Any, ...]] = []
     for _ in range(TRIES):
-        said = tables.last_commit(found.spark, lake, contract)
-        txn = found.next_txn()
+        txn, said = found.next_txn(), tables.last_commit(found.spark, lake, contract)
         try:
-            tables.append(found.spark.createDataFrame(nothing, contract.schema), lake, contract, txn, said.metadata)
+            tables.append(found.spark.createDataFrame(nothing, contract.schema), lake, contract, txn, tables.again(said))
         except ConcurrentTransactionException:  # the driver before was about to commit, and was first
             continue
-        if said.metadata is None:
-            return txn
-        mine = tables.last_commit(found.spark, lake, contract)
-        before = tables.last_commit(found.spark, lake, contract, before=mine.version)
-        if before.metadata in (said.metadata, None):  # None: the log has forgotten it already
-            return txn
+        return txn
     raise SourceError(f"Other drivers keep writing to {found.place}; stop them, and start this one again.")
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from paylake.publish_serving import DynamoTables, RedisItems, Target, publish
 from paylake.session import build_session, log_to_stderr
 from paylake.settings import parse_settings, setting
-from paylake.sinks.redis_client import VARIABLES, connected
+from paylake.sinks.redis_client import URL_VARIABLES, connected
 
 
 # without a repr, which would show a URL's password
@@ -36,7 +36,7 @@ class PublishServingSettings:
 
     lake: str = setting("build/lake", "Folder or s3a:// prefix of the lake.", env="PAYLAKE_LAKE")
     business_date: dt.date = setting(help="Business date whose figures are published.", aliases="--business_date")
-    redis: str = setting("", "URL of the Redis server.", env=VARIABLES)
+    redis: str = setting("", "URL of the Redis server.", env=URL_VARIABLES)
     redis_password: str | None = setting(
         None, "Password for Redis, in place of the URL's", env="PAYLAKE_REDIS_PASSWORD", secret=True
     )

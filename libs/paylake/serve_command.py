@@ -19,7 +19,7 @@ from paylake.health import HealthSettings
 from paylake.serve import ApiSeries, Store, StoreWatch, application
 from paylake.session import log_to_stderr
 from paylake.settings import parse_settings, setting
-from paylake.sinks.redis_client import VARIABLES, connected
+from paylake.sinks.redis_client import URL_VARIABLES, connected
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ServeSettings(HealthSettings):
 
     host: str = setting("127.0.0.1", "Address to answer at; 0.0.0.0: every one.")
     port: int = setting(8080, "Port to answer at.")
-    redis: str = setting(help="URL of the Redis server that was published to.", env=VARIABLES)
+    redis: str = setting(help="URL of the Redis server that was published to.", env=URL_VARIABLES)
     redis_password: str | None = setting(
         None, "Password for Redis, in place of the URL's", env="PAYLAKE_REDIS_PASSWORD", secret=True
     )

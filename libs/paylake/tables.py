@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,11 @@ class Commit:
 
     version: int
     metadata: dict[str, Any] | None
+    first_said: int = field(default=-1, compare=False)
+    """The version that said it first."""
+
+
+FIRST_SAID = "first_said"
 
 
 def location(lake: str, contract: TableContract) -> str:
@@ -150,16 +155,28 @@ def delete_where(spark: SparkSession, lake: str, contract: TableContract, predic
     DeltaTable.forPath(spark, location(lake, contract)).delete(predicate)
 
 
-def last_commit(spark: SparkSession, lake: str, contract: TableContract, before: int | None = None) -> Commit:
-    """The latest commit, or the latest one before a version, that carries a writer's words; maintenance's carry none."""
+def last_commit(spark: SparkSession, lake: str, contract: TableContract) -> Commit:
+    """The latest commit that carries a writer's words; maintenance commits in between carry none.
+
+    Words that were said again count as of when they were first said: newer ones may have come meanwhile.
+    """
     table = DeltaTable.forPath(spark, location(lake, contract))
     for history in (table.history(20), table.history()):  # the last few nearly always tell
         rows = history.select("version", "userMetadata").orderBy(F.desc("version")).collect()
-        rows = [row for row in rows if before is None or row["version"] < before]
-        for row in rows:
-            if row["userMetadata"]:
-                return Commit(row["version"], json.loads(row["userMetadata"]))
-    return Commit(rows[0]["version"] if rows else -1, None)
+        said = [_commit(row["version"], json.loads(row["userMetadata"])) for row in rows if row["userMetadata"]]
+        if said:
+            return max(said, key=lambda commit: (commit.first_said, commit.version))
+    return Commit(rows[0]["version"], None)
+
+
+def _commit(version: int, words: dict[str, Any]) -> Commit:
+    first = words.pop(FIRST_SAID, version)
+    return Commit(version, words, first)
+
+
+def again(commit: Commit) -> dict[str, Any] | None:
+    """The words of a commit, to be said again by a later one."""
+    return None if commit.metadata is None else {**commit.metadata, FIRST_SAID: commit.first_said}
 
 
 def compact(spark: SparkSession, lake: str, contract: TableContract, where: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -13,7 +14,7 @@ from paylake.errors import SourceError
 from paylake.reconcile import Horizon, LedgerStream
 from paylake.reconciliation.rules import Rules
 from paylake.score_stream import ScoreStream
-from tests.builders import NOON
+from tests.builders import NOON, rows
 from tests.score_harness import label, open_scores, pay, score, scored
 from tests.stream_harness import KEY, Log, Reader, feed, open_stream
 
@@ -129,6 +130,28 @@ def test_a_driver_of_scores_that_sleeps_scores_nothing_when_it_wakes(spark: Spar
     assert sorted(row["transaction_id"] for row in scored(spark, lake).collect()) == ["t1", "t2", "t3"]
     assert tables.read(spark, lake, LABELS).count() == 1
     assert open_scores(spark, lake).state.batch == 2
+
+
+def test_what_the_driver_before_said_last_counts_although_a_claim_says_older_words_after_it(
+    spark: SparkSession, lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.create(spark, lake, OPEN_ITEMS)
+    item = rows(spark, OPEN_ITEMS, {"transaction_id": "t1"})
+    tables.overwrite(item, lake, OPEN_ITEMS, {"batch": 1})
+    look = tables.last_commit
+
+    def look_before_the_other_commits(*given: Any) -> tables.Commit:
+        found = look(*given)
+        monkeypatch.setattr(tables, "last_commit", look)
+        tables.overwrite(item, lake, OPEN_ITEMS, {"batch": 2})
+        return found
+
+    monkeypatch.setattr(tables, "last_commit", look_before_the_other_commits)
+    claims.claim(spark, lake, OPEN_ITEMS, "then", "there")
+    assert look(spark, lake, OPEN_ITEMS) == tables.Commit(2, {"batch": 2})
+    # the next claim says it again, and is itself what a nightly run may read
+    claims.claim(spark, lake, OPEN_ITEMS, "later", "there")
+    assert look(spark, lake, OPEN_ITEMS) == tables.Commit(4, {"batch": 2})
 
 
 def test_claims_that_were_lost_are_not_claimed_again(spark: SparkSession, lake: str) -> None:

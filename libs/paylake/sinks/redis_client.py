@@ -12,7 +12,7 @@ from paylake.errors import SettingsError, SourceError
 from paylake.sinks.servers import ANSWER_WITHIN_S, Away, Server, client_library, server_of, wrong_url
 
 FLAG, KIND, EXAMPLE = "--redis", "Redis", "redis://127.0.0.1:6379/0"
-VARIABLES = ("PAYLAKE_REDIS_URL", "REDIS_HOST")
+URL_VARIABLES = ("PAYLAKE_REDIS_URL", "REDIS_HOST")
 """Where the URL is taken from without the flag. A host alone, or host:port, is a server without TLS."""
 IAM_FLAG = "--redis-iam"
 PORT = 6379
