@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.dynamodb.models import dynamodb_backends
 from moto.server import ThreadedMotoServer
 from pyspark.sql import SparkSession
 
@@ -33,6 +34,8 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, ThreadedMot
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
+    # what moto holds is its process's, which another file with this fixture may share
+    dynamodb_backends.reset()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
