@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from paylake.jars import jar_folder
+from tests.faulty_s3 import faulty_s3
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,19 +50,7 @@ print("once")
 def test_an_object_is_written_once_however_many_write_it() -> None:
     if jar_folder("s3") is None:
         pytest.skip("needs the jars of S3A: run make test-slow")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        keys = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing"}
-        boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket="acts")
-        conf = {
-            "endpoint": endpoint, "endpoint.region": "us-east-1", "access.key": "nobody", "secret.key": "nothing",
-            "path.style.access": "true", "connection.ssl.enabled": "false",
-        }  # fmt: skip
-        said = json.dumps({f"spark.hadoop.fs.s3a.{name}": value for name, value in conf.items()})
-        done = subprocess.run([sys.executable, "-c", WRITERS, said], capture_output=True, text=True, cwd=ROOT, timeout=600)
-    finally:
-        server.stop()
+    with faulty_s3(0, bucket="acts", share=0.0) as store:
+        argv = [sys.executable, "-c", WRITERS, json.dumps(store.conf)]
+        done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=600)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["once"]), done.stderr[-3000:]
