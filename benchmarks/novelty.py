@@ -15,19 +15,18 @@ from benchmarks import harness
 from benchmarks.machine import Meter
 from paylake.demo_model import DAY, FRAUD, RECIPE, SEEDS, START, examples_of, joined
 from paylake.fraud.handbook.measures import recall
-from paylake.fraud.isolation import IsolationForest
-from paylake.fraud.novelty import (
+from paylake.fraud.novelty.channel import (
     FRAUDULENT_FROM,
     SUSPICIOUS_FROM,
     Channel,
     Said,
-    Vectors,
-    anomaly_response,
     combined,
     has_neural,
-    in_order,
     train_channel,
 )
+from paylake.fraud.novelty.isolation import IsolationForest
+from paylake.fraud.novelty.response import anomaly_response
+from paylake.fraud.novelty.vectors import Vectors, in_order
 from paylake.fraud.scorer import as_seen
 from paylake.fraud.training import BAD, Examples
 from paylake.simulation.arrivals import gateway_arrivals

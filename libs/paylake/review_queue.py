@@ -23,19 +23,10 @@ from paylake.contracts.fraud import NORMAL
 from paylake.errors import SourceError
 from paylake.fraud.arrivals import ORDER
 from paylake.fraud.features import FEATURES_VERSION, NAMES
-from paylake.fraud.novelty import (
-    LEAST_TO_LEARN,
-    SCORED_SCHEMA,
-    STEPS,
-    WEIGHTS,
-    Channel,
-    Vectors,
-    anomaly_type,
-    explained,
-    in_order,
-    review_queue,
-    train_channel,
-)
+from paylake.fraud.novelty.channel import LEAST_TO_LEARN, WEIGHTS, Channel, train_channel
+from paylake.fraud.novelty.queue import SCORED_SCHEMA, review_queue
+from paylake.fraud.novelty.response import anomaly_type, explained
+from paylake.fraud.novelty.vectors import STEPS, Vectors, in_order
 
 MOST_TO_LEARN = 100_000
 """Payments that are learnt from at most (60 MB of features); of more, those of some customers, drawn by hash, are."""
@@ -86,10 +77,10 @@ def last_bucket(counts: Mapping[int, int], most: int) -> int:
 
 
 def chosen(scores: pa.Table, known: Mapping[str, int], most: int) -> pa.Table:
-    """The queue (`novelty.QUEUE_SCHEMA`) of at most `most` payments, of which one in SEATS is kept for newcomers.
+    """The queue (`QUEUE_SCHEMA`) of at most `most` payments, of which one in SEATS is kept for newcomers.
 
     Those are customers with less than LITTLE_HISTORY; of them too only payments that are unusual, and where there are fewer,
-    others have their places. `scores` has `novelty.SCORED_SCHEMA`. What is chosen of parts, and then of what was chosen, is
+    others have their places. `scores` has `SCORED_SCHEMA`. What is chosen of parts, and then of what was chosen, is
     what is chosen of all.
     """
     queue = review_queue(scores, known, scores.num_rows)

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from paylake import review_queue
 from paylake.errors import SettingsError
-from paylake.fraud.novelty import has_neural
+from paylake.fraud.novelty.channel import has_neural
 from paylake.session import build_session
 from paylake.settings import parse_settings, setting
 

@@ -14,7 +14,9 @@ import pytest
 from paylake import cli, review_queue
 from paylake.errors import SettingsError
 from paylake.fraud.features import NAMES
-from paylake.fraud.novelty import SCORED_SCHEMA, SEEN, WEIGHTS, Channel, Floats, Ranked, Scale, Vectors
+from paylake.fraud.novelty.channel import WEIGHTS, Channel, Ranked
+from paylake.fraud.novelty.queue import SCORED_SCHEMA
+from paylake.fraud.novelty.vectors import SEEN, Floats, Scale, Vectors
 from paylake.review_queue import Queue, best, chosen, last_bucket, queued, told, vectors
 from paylake.review_queue_command import ReviewQueueSettings
 from paylake.settings import parse_settings

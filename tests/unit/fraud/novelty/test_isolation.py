@@ -7,10 +7,10 @@ import pytest
 from sklearn.ensemble import IsolationForest as Forest
 
 from paylake.errors import SettingsError
-from paylake.fraud import isolation
 from paylake.fraud.features import NAMES
-from paylake.fraud.isolation import train_isolation_forest
-from paylake.fraud.novelty import SEEN, Scale, Vectors, in_order
+from paylake.fraud.novelty import isolation
+from paylake.fraud.novelty.isolation import train_isolation_forest
+from paylake.fraud.novelty.vectors import SEEN, Scale, Vectors, in_order
 
 
 def payments(count: int = 600, seed: int = 0) -> Vectors:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from paylake.errors import SettingsError
-from paylake.fraud.novelty import CONTAMINATION, Floats, Ints, Scale, Vectors
+from paylake.fraud.novelty.vectors import Floats, Ints, Scale, Vectors
 
+CONTAMINATION = 0.1
+"""The share of payments that is looked at as unusual."""
 TREES = 200
 AT_ONCE = 2_048
 """Payments that go down the trees together."""

@@ -10,17 +10,31 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from paylake.contracts.fraud import REASON_TEXTS
 from paylake.errors import ContractError, SettingsError, SourceError
-from paylake.fraud import novelty
-from paylake.fraud.autoencoder import Autoencoder
 from paylake.fraud.features import NAMES
-from paylake.fraud.isolation import train_isolation_forest
-from paylake.fraud.novelty import SEEN, Channel, Ranked, Scale, Vectors, anomaly_response, combined, in_order, review_queue
-from paylake.fraud.sequence_model import SequenceModel
+from paylake.fraud.novelty.autoencoder import Autoencoder
+from paylake.fraud.novelty.channel import (
+    WEIGHTS,
+    Channel,
+    Ranked,
+    Said,
+    as_arrays,
+    combined,
+    from_arrays,
+    ranked,
+    train_channel,
+)
+from paylake.fraud.novelty.isolation import train_isolation_forest
+from paylake.fraud.novelty.queue import QUEUE_SCHEMA, SCORED_SCHEMA, review_queue
+from paylake.fraud.novelty.response import anomaly_response, anomaly_type
+from paylake.fraud.novelty.sequence_model import SequenceModel
+from paylake.fraud.novelty.telling import TELLS_BY_LITTLE, TELLS_BY_MUCH, TELLS_BY_NONE, telling
+from paylake.fraud.novelty.vectors import FARTHEST, NOT_COMPARED, SEEN, Floats, Scale, Vectors, in_order, just_one
 
-FOREST, ENCODER, SEQUENCE = novelty.WEIGHTS
+FOREST, ENCODER, SEQUENCE = WEIGHTS
 NAN = np.nan
 
 
@@ -32,10 +46,10 @@ class Told:
     needs_history: bool = False
     scale: Scale = field(default_factory=lambda: Scale(np.zeros(len(SEEN)), np.ones(len(SEEN))))
 
-    def errors(self, of: Vectors) -> novelty.Floats:
+    def errors(self, of: Vectors) -> Floats:
         return np.where(of.has_history | (not self.needs_history), of.matrix[:, 0], NAN)
 
-    def residuals(self, of: Vectors) -> novelty.Floats:
+    def residuals(self, of: Vectors) -> Floats:
         return np.nan_to_num(of.matrix[:, [NAMES.index(name) for name in SEEN]])
 
 
@@ -64,7 +78,7 @@ def test_the_five_payments_before_are_those_of_the_same_customer_oldest_first() 
 @pytest.mark.parametrize(("count", "before"), [(0, [-1] * 5), (4, [-1] * 5), (5, [0, 1, 2, 3, 4]), (7, [0, 1, 2, 3, 4])])
 def test_one_payment_sees_the_latest_five_of_its_history(count: int, before: list[int]) -> None:
     history = np.arange(count)[:, None] * np.ones(len(NAMES))
-    of = novelty.just_one(np.zeros(len(NAMES)), history)
+    of = just_one(np.zeros(len(NAMES)), history)
     assert of.before.tolist() == [before]
     assert of.earlier[:, 0].tolist() == list(range(count))[-5:]
 
@@ -91,19 +105,19 @@ def test_one_wild_value_is_not_farther_than_far() -> None:
     scale = Scale.of(matrix)
     for wild in (1e30, np.inf):
         matrix[0, column] = wild
-        assert np.abs(scale(matrix)).max() <= novelty.FARTHEST
+        assert np.abs(scale(matrix)).max() <= FARTHEST
 
 
 def test_amounts_of_a_currency_are_not_compared() -> None:
     matrix = np.ones((2, len(NAMES)))
-    matrix[1, [NAMES.index(name) for name in novelty.NOT_COMPARED]] = 1e6
+    matrix[1, [NAMES.index(name) for name in NOT_COMPARED]] = 1e6
     first, second = Scale.of(matrix)(matrix)
     assert np.array_equal(first, second)
 
 
 def test_the_words_for_features_are_of_features_that_are_seen() -> None:
-    telling = novelty.TELLS_BY_MUCH | novelty.TELLS_BY_LITTLE | novelty.TELLS_BY_NONE
-    assert telling <= set(SEEN)
+    worded = TELLS_BY_MUCH | TELLS_BY_LITTLE | TELLS_BY_NONE
+    assert worded <= set(SEEN)
 
 
 # --- the scale ---
@@ -112,7 +126,7 @@ def test_the_words_for_features_are_of_features_that_are_seen() -> None:
 @pytest.mark.parametrize("contamination", [0.1, 0.02])
 def test_the_contamination_is_unusual_and_a_tenth_of_it_fraudulent(contamination: float) -> None:
     held_back = vectors(*THOUSAND)
-    scores = novelty.ranked(Told(), held_back, contamination).scores(held_back)
+    scores = ranked(Told(), held_back, contamination).scores(held_back)
     assert (scores >= 0.3).mean() == pytest.approx(contamination, abs=0.001)
     assert (scores >= 0.7).mean() == pytest.approx(contamination / 10, abs=0.001)
     assert np.all(np.diff(scores) > 0)
@@ -130,13 +144,13 @@ def test_equal_errors_have_equal_scores_in_the_middle_of_their_ranks() -> None:
 
 def test_a_model_that_cannot_say_anything_has_no_scale() -> None:
     with pytest.raises(SourceError, match="The sequence model can say nothing of 2 payments"):
-        novelty.ranked(Told(SEQUENCE, needs_history=True), vectors(1, 2))
+        ranked(Told(SEQUENCE, needs_history=True), vectors(1, 2))
 
 
 @pytest.mark.parametrize("contamination", [0, 0.51])
 def test_a_contamination_that_is_no_share_is_refused(contamination: float) -> None:
     with pytest.raises(SettingsError, match="is not above 0 and at most 0.5"):
-        novelty.ranked(Told(), vectors(1, 2), contamination)
+        ranked(Told(), vectors(1, 2), contamination)
 
 
 # --- the sum ---
@@ -150,12 +164,12 @@ def test_the_sum_is_weighted_and_only_over_the_models_that_spoke() -> None:
     }
     found = combined(by_model, 4)
     assert found.tolist() == pytest.approx([0.6, 0.75, 1.0, NAN], nan_ok=True)
-    said = novelty.Said(found, by_model)
+    said = Said(found, by_model)
     assert [said.speakers(row) for row in range(4)] == [(FOREST, ENCODER, SEQUENCE), (FOREST, ENCODER), (FOREST,), ()]
 
 
 def test_the_weights_are_those_of_the_contract() -> None:
-    assert dict(novelty.WEIGHTS) == {"isolation forest": 0.4, "autoencoder": 0.4, "sequence model": 0.2}
+    assert dict(WEIGHTS) == {"isolation forest": 0.4, "autoencoder": 0.4, "sequence model": 0.2}
 
 
 # --- the contract's answer ---
@@ -211,7 +225,7 @@ def test_a_payment_that_is_unusual_as_a_whole_says_so() -> None:
 @pytest.mark.parametrize(("score", "kind"), [(0, "normal"), (0.2999, "normal"), (0.3, "suspicious"), (0.6999, "suspicious"),
                                              (0.7, "fraudulent"), (1, "fraudulent")])  # fmt: skip
 def test_the_thresholds_belong_to_the_type_above(score: float, kind: str) -> None:
-    assert novelty.anomaly_type(score) == kind
+    assert anomaly_type(score) == kind
 
 
 def test_features_of_another_version_are_refused() -> None:
@@ -233,7 +247,7 @@ def test_a_reason_is_given_only_where_its_text_is_true() -> None:
         matrix, deviations, residuals = np.zeros((1, len(NAMES))), np.zeros((1, len(SEEN))), np.zeros((1, len(SEEN)))
         matrix[0, NAMES.index(name)] = observed
         deviations[0, SEEN.index(name)], residuals[0, SEEN.index(name)] = far, unexpected
-        weight = novelty.telling(matrix, deviations, residuals)
+        weight = telling(matrix, deviations, residuals)
         assert (weight[0, NAMES.index(name)], weight.sum()) == (says, says), (name, far, unexpected)
 
 
@@ -247,7 +261,7 @@ def random_payments(count: int) -> Vectors:
 
 def test_a_channel_without_the_neural_models_is_a_forest_alone() -> None:
     of = random_payments(400)
-    said = novelty.train_channel(of, with_neural=False).say(of)
+    said = train_channel(of, with_neural=False).say(of)
     assert set(said.by_model) == {FOREST}
     assert said.score == pytest.approx(said.by_model[FOREST], abs=1e-6)
     assert 0.05 < (said.score >= 0.3).mean() < 0.15
@@ -255,7 +269,7 @@ def test_a_channel_without_the_neural_models_is_a_forest_alone() -> None:
 
 def test_too_few_payments_are_said_in_a_sentence() -> None:
     with pytest.raises(SourceError, match="takes 100 payments to learn, but there are 99"):
-        novelty.train_channel(random_payments(99))
+        train_channel(random_payments(99))
 
 
 def untrained() -> Channel:
@@ -263,7 +277,7 @@ def untrained() -> Channel:
     of, rng, width = random_payments(400), np.random.default_rng(1), 2 * len(SEEN)
     scale = Scale.of(of.matrix)
 
-    def drawn(*shape: int) -> novelty.NDArray[np.float32]:
+    def drawn(*shape: int) -> NDArray[np.float32]:
         return rng.normal(size=shape, scale=0.1).astype(np.float32)
 
     models = (
@@ -271,34 +285,34 @@ def untrained() -> Channel:
         Autoencoder(scale, tuple((drawn(a, b), drawn(b)) for a, b in ((width, 4), (4, 3), (3, width)))),
         SequenceModel(scale, drawn(width, 6), drawn(2, 6), drawn(2, 6), drawn(2, width), drawn(width)),
     )
-    return Channel(tuple(novelty.ranked(model, of) for model in models))
+    return Channel(tuple(ranked(model, of) for model in models))
 
 
 def test_a_channel_that_was_kept_says_the_same(tmp_path: Path) -> None:
     of, kept = random_payments(400), tmp_path / "channel.npz"
     first = untrained()
-    np.savez(kept, **novelty.as_arrays(first))
+    np.savez(kept, **as_arrays(first))
     with np.load(kept, allow_pickle=False) as named:
-        again = novelty.from_arrays(named)
+        again = from_arrays(named)
     said, said_again = first.say(of), again.say(of)
-    assert list(said_again.by_model) == list(novelty.WEIGHTS)
+    assert list(said_again.by_model) == list(WEIGHTS)
     for name, scores in said.by_model.items():
         assert np.array_equal(said_again.by_model[name], scores, equal_nan=True)
     assert np.array_equal(again.weights(of), first.weights(of))
 
 
 def test_a_channel_of_other_features_is_refused() -> None:
-    named = novelty.as_arrays(channel()) | {"features_version": np.asarray("old")}
+    named = as_arrays(channel()) | {"features_version": np.asarray("old")}
     with pytest.raises(ContractError, match="trained on features of version old"):
-        novelty.from_arrays(named)
+        from_arrays(named)
 
 
 # --- the queue ---
 
 
 def scored(*rows: tuple[str, str, float | None, str]) -> pa.Table:
-    return pa.Table.from_pylist([dict(zip(novelty.SCORED_SCHEMA.names, row, strict=True)) for row in rows],
-                                novelty.SCORED_SCHEMA)  # fmt: skip
+    return pa.Table.from_pylist([dict(zip(SCORED_SCHEMA.names, row, strict=True)) for row in rows],
+                                SCORED_SCHEMA)  # fmt: skip
 
 
 SCORED = scored(
@@ -314,7 +328,7 @@ SCORED = scored(
 
 def test_the_queue_holds_what_only_this_channel_finds_and_newcomers_first_where_equal() -> None:
     found = review_queue(SCORED, {"old": 40, "new": 1}, most=10)
-    assert found.schema == novelty.QUEUE_SCHEMA
+    assert found.schema == QUEUE_SCHEMA
     assert [tuple(row.values()) for row in found.to_pylist()] == [
         ("t3", "old", 0.95, 40), ("t0", "nobody", 0.9, 0), ("t2", "new", 0.899, 1), ("t1", "old", 0.901, 40),
     ]  # fmt: skip

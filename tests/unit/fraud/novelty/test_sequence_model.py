@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from paylake.errors import SourceError
-from paylake.fraud import novelty, sequence_model
 from paylake.fraud.features import NAMES
-from paylake.fraud.novelty import SEEN, STEPS, Scale, Vectors, in_order, just_one
-from paylake.fraud.sequence_model import SequenceModel, histories, train_sequence_model
+from paylake.fraud.novelty import sequence_model
+from paylake.fraud.novelty.channel import WEIGHTS, train_channel
+from paylake.fraud.novelty.sequence_model import SequenceModel, histories, train_sequence_model
+from paylake.fraud.novelty.vectors import SEEN, STEPS, Scale, Vectors, in_order, just_one
 
 takes_keras = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("keras", "jax")),
@@ -63,11 +64,11 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:
 @takes_keras
 def test_the_channel_has_three_models_and_says_which_of_them_spoke() -> None:
     of = payments(1_200)
-    channel = novelty.train_channel(of)
+    channel = train_channel(of)
     said = channel.say(of)
-    assert list(said.by_model) == list(novelty.WEIGHTS)
+    assert list(said.by_model) == list(WEIGHTS)
     assert said.speakers(0) == ("isolation forest", "autoencoder")
-    assert said.speakers(len(of) - 1) == tuple(novelty.WEIGHTS)
+    assert said.speakers(len(of) - 1) == tuple(WEIGHTS)
 
 
 def silent_model() -> SequenceModel:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paylake.errors import SettingsError
-from paylake.fraud.novelty import SEEN, Floats, Scale, Vectors
+from paylake.fraud.novelty.vectors import SEEN, Floats, Scale, Vectors
 
 Singles = NDArray[np.float32]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from paylake.errors import SettingsError
-from paylake.fraud import autoencoder
-from paylake.fraud.autoencoder import Autoencoder, train_autoencoder
 from paylake.fraud.features import NAMES
-from paylake.fraud.novelty import SEEN, Scale, Vectors, in_order
+from paylake.fraud.novelty import autoencoder
+from paylake.fraud.novelty.autoencoder import Autoencoder, train_autoencoder
+from paylake.fraud.novelty.vectors import SEEN, Scale, Vectors, in_order
 
 takes_keras = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("keras", "jax")),

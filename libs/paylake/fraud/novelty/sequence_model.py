@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paylake.errors import SourceError
-from paylake.fraud.autoencoder import BATCH, RATE, Singles, drawn, keras_on_jax
-from paylake.fraud.novelty import SEEN, STEPS, Floats, Ints, Scale, Vectors
+from paylake.fraud.novelty.autoencoder import BATCH, RATE, Singles, drawn, keras_on_jax
+from paylake.fraud.novelty.vectors import SEEN, STEPS, Floats, Ints, Scale, Vectors
 
 UNITS, EPOCHS = 32, 8
 MOST = 40_000
