@@ -489,11 +489,10 @@ def _repeat(found: Mapping[str, Results]) -> str:
     return (
         "`make bench` measures everything anew on this machine and writes this page; leave the machine alone meanwhile. One "
         f"measurement at a time keeps the others' results:\n\n{commands}\n\n"
-        "Seeds are fixed, so the records are the same each time. Medians are quoted unless said otherwise; "
-        "CPU-seconds are those "
-        "of Spark's JVM, of Python and of the broker apart, and *others* is whatever else ran. Single times vary "
-        "by some 15 % "
-        "from run to run; CPU-seconds vary less."
+        "Seeds are fixed, so the records are the same each time. Medians are quoted unless said otherwise; CPU-seconds are "
+        "those of Spark's JVM, of Python and of the broker apart, and *others* is whatever else ran. Single times vary by "
+        "some 15 % from run to run; CPU-seconds vary less. Where the machine is a share of a larger one, both vary by a "
+        "third from hour to hour: compare what was measured in the same hour."
     )
 
 
