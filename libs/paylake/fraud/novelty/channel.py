@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from paylake.errors import ContractError, SettingsError, SourceError
+from paylake.errors import ContractError, SourceError
 from paylake.fraud.features import FEATURES_VERSION, NAMES
 from paylake.fraud.novelty.autoencoder import Autoencoder, train_autoencoder
-from paylake.fraud.novelty.isolation import CONTAMINATION, IsolationForest, train_isolation_forest
+from paylake.fraud.novelty.isolation import CONTAMINATION, IsolationForest, check_contamination, train_isolation_forest
 from paylake.fraud.novelty.sequence_model import SequenceModel, train_sequence_model
 from paylake.fraud.novelty.telling import telling
 from paylake.fraud.novelty.vectors import STEPS, Floats, Scale, Vectors
@@ -75,8 +75,7 @@ def ranked(model: Model, held_back: Vectors, contamination: float = CONTAMINATIO
     """The model with its scale. Raises SettingsError for a contamination that is no share, and SourceError where the model
     has nothing to say of the payments.
     """
-    if not 0 < contamination <= 0.5:
-        raise SettingsError(f"contamination: {contamination} is not above 0 and at most 0.5; 0.1 is one payment in ten.")
+    check_contamination(contamination)
     errors = model.errors(held_back)
     known = np.sort(errors[~np.isnan(errors)])
     if not len(known):

@@ -64,8 +64,7 @@ class IsolationForest:
 
 def train_isolation_forest(of: Vectors, contamination: float = CONTAMINATION, seed: int = 0) -> IsolationForest:
     """The forest of payments; SettingsError where scikit-learn is missing, or the contamination is no share."""
-    if not 0 < contamination <= 0.5:
-        raise SettingsError(f"contamination: {contamination} is not above 0 and at most 0.5; 0.1 is one payment in ten.")
+    check_contamination(contamination)
     try:
         from sklearn.ensemble import IsolationForest as Forest
     except ModuleNotFoundError:
@@ -73,6 +72,12 @@ def train_isolation_forest(of: Vectors, contamination: float = CONTAMINATION, se
     scale = Scale.of(of.matrix)
     forest = Forest(n_estimators=TREES, contamination=contamination, random_state=seed, n_jobs=1)
     return flattened(scale, forest.fit(scale(of.matrix)))
+
+
+def check_contamination(contamination: float) -> None:
+    """Raise SettingsError for a contamination that is no share."""
+    if not 0 < contamination <= 0.5:
+        raise SettingsError(f"contamination: {contamination} is not above 0 and at most 0.5; 0.1 is one payment in ten.")
 
 
 def flattened(scale: Scale, forest: Any) -> IsolationForest:
